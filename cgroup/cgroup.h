@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef ARNIA_CGROUP_H
+#define ARNIA_CGROUP_H
+/* cgroup v2, by descriptors (Documentation/admin-guide/cgroup-v2.rst). Every write goes to a descriptor whose
+ * filesystem was checked to be cgroup2. */
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "lib/base/error.h"
+#include "cgroup/cgroup_config.h"
+
+/* The cgroup2 mount: /sys/fs/cgroup, or where a hybrid host has it (/sys/fs/cgroup/unified, else by mountinfo).
+ * Returns an O_PATH|O_DIRECTORY descriptor of its root. */
+int cg_open_root(struct error *err);
+/* Our own branch below which everything is made: the caller's current cgroup when `delegated` (systemd Delegate=yes:
+ * the unit's cgroup), else the top. Text relative to the mount, no leading slash ("" = top). */
+int cg_own_path(char *buf, size_t size, struct error *err);
+/* Controllers usable below `path` (bit set of enum cg_controller), enabling them in subtree_control on the way where
+ * that is possible. Processes in an inner cgroup prevent it: then the bit is missing and `why` (may be NULL, 256 bytes) says
+ * what is in the way. */
+enum cg_controller { CG_CTL_CPU = 1, CG_CTL_MEMORY = 2, CG_CTL_PIDS = 4, CG_CTL_IO = 8, CG_CTL_CPUSET = 16 };
+int cg_enable(int root, const char *path, uint32_t want, uint32_t *ret_have, char *why);
+
+/* mkdir (parents too), open, write the limits and attach the device program, delegate. All undone on failure.
+ * -EEXIST when the leaf is there. Returns the cgroup's O_PATH|O_DIRECTORY descriptor (for CLONE_INTO_CGROUP). */
+int cg_create(int root, const struct cg_config *c, struct error *err);
+int cg_open(int root, const char *path, struct error *err);
+/* Change limits of a live cgroup (only knobs that are set). */
+int cg_write_limits(int cg, const struct cg_limits *l, struct error *err);
+/* Replace the device program (exactly one stays attached). */
+int cg_set_devices(int cg, const struct cg_device *rules, size_t n, struct error *err);
+int cg_add_process(int cg, pid_t pid, struct error *err);
+
+int cg_freeze(int cg, bool frozen, struct error *err); /* writes; completion is an event in cgroup.events */
+int cg_kill(int cg, struct error *err); /* cgroup.kill, 5.14; works on frozen ones */
+/* rmdir of the leaf and what the container made below it. -EBUSY while processes live. A missing cgroup is fine. */
+int cg_remove(int root, const char *path, struct error *err);
+
+struct cg_events {
+	bool populated, frozen;
+};
+int cg_read_events(int cg, struct cg_events *ret);
+/* Descriptor of an inotify instance watching cgroup.events (and memory.events when there): readable on change. */
+int cg_watch(int cg, struct error *err);
+struct cg_stat {
+	uint64_t cpu_usec, mem_bytes, mem_peak, swap_bytes, pids, pids_peak; /* CG_UNSET when the host cannot tell */
+	uint64_t oom_kill, mem_max_hit, pids_max_hit; /* failure counters of *.events */
+};
+int cg_read_stat(int cg, struct cg_stat *ret);
+/* The pids in the cgroup and below, at most max; returns the count. */
+long cg_read_pids(int cg, pid_t *pids, size_t max);
+/* What the kernel has now for each knob that is readable, as "memory.max 536870912" lines. */
+struct strbuf;
+void cg_print(int cg, struct strbuf *out);
+/* Name of the knob's file and of its controller ("memory.max", "memory"); used in messages. */
+const char *cg_knob_file(enum cg_knob k);
+const char *cg_knob_controller(enum cg_knob k);
+/* Which asked knobs cannot be given with these controllers (bit set of CG_ASKED). */
+uint32_t cg_limits_missing(const struct cg_limits *l, uint32_t have);
+
+#endif

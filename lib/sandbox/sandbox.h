@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef ARNIA_SANDBOX_H
+#define ARNIA_SANDBOX_H
+/* The last things done to a process before it becomes the container's program, each one job; used by the start's guest and by exec. */
+#include <stdint.h>
+#include <sys/types.h>
+#include "lib/base/error.h"
+#include "lib/base/str.h"
+#include "lib/sandbox/sandbox_config.h"
+
+/* idmap.c: write uid_map and gid_map of `pid` by descriptors checked to be procfs (user_namespaces(7)). Caller: root in the parent namespace. */
+int idmap_write(pid_t pid, const struct sandbox_config *c, struct error *err);
+/* Checks: sizes > 0, no overflow, no overlap inside or outside. */
+int idmap_check(const struct id_map *m, size_t n, struct error *err);
+
+/* caps.c. Text <-> bit ("CAP_NET_RAW", "net_raw", case ignored); -ENOENT for an unknown name. "ALL" is every capability the kernel has. */
+int caps_parse(const char *name, uint64_t *ret_bits);
+const char *caps_name(unsigned cap);
+uint64_t caps_kernel_all(void);
+extern const uint64_t caps_application; /* the application set: Docker's 14 without NET_RAW? see caps.c for the list and why */
+/* Drop the bounding set to c->cap_bounding. Before the ids change. */
+int caps_bound(const struct sandbox_config *c, struct error *err);
+/* Set permitted, effective, inheritable, ambient. After the ids changed (with SECBIT_KEEP_CAPS held by caps_keep). A non-root user without ambient
+ * capabilities ends with none effective and permitted. */
+int caps_keep(struct error *err);
+int caps_apply(const struct sandbox_config *c, bool is_root, struct error *err);
+void caps_print(uint64_t bits, struct strbuf *out); /* "chown,kill" */
+
+/* seccomp.c: JSON in the OCI schema (runtime-spec config-linux "Seccomp") -> program. */
+struct seccomp_input {
+	const char *json; /* text of the profile */
+	size_t json_len;
+	uint64_t caps; /* rules with "includes"/"excludes" caps (Docker's extension) */
+};
+/* Compile through libseccomp to a malloc'ed array of sock_filter, range-shaped (binary tree on the number: SCMP_FLTATR_CTL_OPTIMIZE 2). Names the profile's bad member. */
+int seccomp_compile(const struct seccomp_input *in, void **ret, size_t *ret_size, struct error *err);
+/* The same through a cache folder (file name = sha256-like digest of input and libseccomp version; content checked by length and digest; a bad file is rebuilt). dirfd -1 = no cache. */
+int seccomp_compile_cached(const struct seccomp_input *in, int cache_dir, void **ret, size_t *ret_size, struct error *err);
+int seccomp_load(const struct sandbox_config *c, struct error *err);
+
+/* user.c: resolve process_config.user against /etc/passwd and /etc/group below `root` (O_PATH fd): regular files only, opened in-root, at most 1 MiB. Numbers are strict decimal <= 4294967294
+ * and must be mapped (< id_count). "-1", "4294967295", "0x0", "+1", " 1", "1 " are refused (kind USAGE). */
+struct sandbox_user {
+	uint32_t uid, gid;
+	uint32_t groups[128];
+	size_t n_groups;
+	char home[256]; /* "/" when unknown */
+	char name[64]; /* "" when unknown */
+	char shell[256]; /* "/bin/sh" when unknown */
+};
+int user_resolve(int root, const struct process_config *p, uint32_t id_count, struct sandbox_user *ret, struct error *err);
+/* setgroups, setresgid, setresuid. */
+int user_apply(const struct sandbox_user *u, struct error *err);
+
+int rlimit_apply(const struct sandbox_config *c, struct error *err);
+int rlimit_parse(const char *s, struct sandbox_rlimit *ret); /* "nofile=1024:2048"; -EINVAL */
+int sysctl_check(const char *name, uint64_t namespaces, struct error *err); /* only namespaced ones (reliability: allow-list) */
+int sysctl_apply(const struct sandbox_config *c, struct error *err); /* inside, on checked procfs descriptors */
+int hostname_apply(const struct sandbox_config *c, struct error *err);
+int oom_score_apply(const struct sandbox_config *c, struct error *err);
+int keyring_apply(const struct sandbox_config *c, struct error *err); /* join a fresh session keyring; ENOSYS is fine */
+int no_new_privs_apply(const struct sandbox_config *c, struct error *err);
+
+/* pty.c */
+int pty_set_size(int master, uint16_t rows, uint16_t cols);
+int pty_make_raw(int fd, void *saved_termios); /* saved: struct termios* or NULL */
+/* Make `slave` the controlling terminal and descriptors 0, 1, 2 of a new session. */
+int pty_take(int slave, struct error *err);
+
+/* env.c: look argv[0] up by PATH inside; 0, or -ENOENT (kind NO_COMMAND) / -EACCES (kind CANNOT_RUN) / -EISDIR. ret has PATH_MAX room. */
+int env_find_program(const struct process_config *p, char *ret, struct error *err);
+const char *env_get(const struct strv *env, const char *name);
+/* Directory change that cannot be tricked: chdir, then getcwd must start with '/' (CVE-2024-21626). Made when missing if `create`. */
+int cwd_apply(const char *cwd, bool create, struct error *err);
+
+#endif

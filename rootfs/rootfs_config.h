@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef ARNIA_ROOTFS_CONFIG_H
+#define ARNIA_ROOTFS_CONFIG_H
+/* What one container's file tree shall be. Plain data, see rootfs.h for the work. */
+#include <stdbool.h>
+#include <stdint.h>
+#include "lib/base/mem.h"
+
+enum mount_kind {
+	MOUNT_FS, /* a filesystem made in the container: proc, sysfs, tmpfs, devpts, mqueue, cgroup2 */
+	MOUNT_BIND, /* a folder or file of the host */
+};
+struct mount_item {
+	enum mount_kind kind;
+	const char *fstype; /* MOUNT_FS */
+	const char *source; /* host path of MOUNT_BIND, as the host's mount namespace has it; else the name shown */
+	const char *target; /* absolute, below the rootfs */
+	const char *data; /* filesystem options, or NULL */
+	uint64_t flags; /* MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY | MS_REC ... (mount(2)) */
+	bool idmap; /* MOUNT_BIND: map ids so that host ids 0.. appear as container ids 0.. (MOUNT_ATTR_IDMAP) */
+	bool create; /* make the target when it is missing */
+	bool optional; /* a failure is skipped (a kernel without mqueue) */
+	bool copy_up; /* tmpfs: start with the content of the folder below */
+};
+struct dev_item { /* node of the host, bound into /dev */
+	const char *path; /* host path */
+	const char *target; /* container path */
+	char type; /* 'c' or 'b' */
+	uint32_t major, minor; /* checked on the bound node: a look-alike is refused */
+};
+struct link_item {
+	const char *target; /* text of the link */
+	const char *path;
+};
+struct file_item { /* small file of ours placed over the image's by a read-only bind (hosts, resolv.conf, hostname) */
+	const char *path;
+	const void *data;
+	size_t size;
+	uint32_t mode;
+};
+struct rootfs_config {
+	/* overlay: lower[0] is the topmost. Without upper the root is a read-only (idmapped) bind of lower[0] (one layer) or an overlay without
+	 * upper. Absolute host paths. */
+	struct strv lower;
+	const char *upper, *work; /* made when missing, mode 0755 and 0700, owner = the range's base (on disk: host ids 0.. are stored unshifted) */
+	bool readonly; /* remount the root read-only at the end */
+	uint64_t id_base; /* host id of container id 0 */
+	uint32_t id_count;
+	ARRAY_OF(struct mount_item) mounts; /* in order */
+	ARRAY_OF(struct dev_item) devices;
+	ARRAY_OF(struct link_item) links; /* /dev/fd, /dev/stdin, /dev/ptmx ... */
+	ARRAY_OF(struct file_item) files;
+	struct strv masked; /* file -> /dev/null bound, folder -> empty read-only tmpfs */
+	struct strv readonly_paths;
+	bool console; /* bind the pts of the console at /dev/console */
+};
+
+#endif
