@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# One makefile for everything; `make help` lists the targets and switches.
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.SUFFIXES:
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
+O ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC = gcc
+AR = ar
+CFLAGS ?= $(if $(COV),-O0,-O2) -g
+OUT := $(abspath $(O))
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-5s %s\n'
+endif
+
+# ---- flags ---------------------------------------------------------------------------------------
+cc_has = $(shell $(CC) $(1) -x c -c /dev/null -o /dev/null 2>/dev/null && echo $(1))
+cpp_flags := -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(if $(RELEASE),,-DARNIA_TEST_HOOKS=1)
+cpp_flags += -DARNIA_PREFIX='"$(PREFIX)"'
+c_flags := -std=gnu17 -Wall -Wextra -Wvla -Wundef -Wstrict-prototypes -Wmissing-prototypes
+c_flags += -fPIE -fstack-protector-strong $(call cc_has,-fcf-protection) -fno-strict-aliasing
+c_flags += -ffunction-sections -fdata-sections -fno-common
+ifneq ($(filter 1,$(WERROR))$(filter true,$(CI)),)
+c_flags += -Werror
+endif
+ld_flags := -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed -Wl,--gc-sections
+ifneq ($(SAN),)
+c_flags += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+ld_flags += -fsanitize=$(SAN)
+else ifneq ($(filter -O1 -O2 -O3 -Os,$(CFLAGS)),)
+cpp_flags += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+endif
+ifneq ($(COV),)
+c_flags += --coverage
+ld_flags += --coverage
+endif
+ifneq ($(FUZZ),)
+c_flags += -fsanitize=fuzzer-no-link
+endif
+compile = $(CC) $(cpp_flags) $(CPPFLAGS) $(c_flags) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Sanitizers and coverage cannot be linked statically.
+static := $(if $(SAN)$(COV),-pie,-static-pie)
+
+# ---- layers: folder -> archive -------------------------------------------------------------------
+layers := base cgroup netns rootfs sandbox rpc vm spec oci plan container checkpoint
+dir_base := lib/base
+dir_cgroup := cgroup
+dir_netns := netns
+dir_rootfs := rootfs
+dir_sandbox := lib/sandbox
+dir_rpc := lib/rpc
+dir_vm := lib/vm
+dir_spec := lib/spec
+dir_oci := lib/oci
+dir_plan := lib/plan
+dir_container := lib/container
+dir_checkpoint := lib/checkpoint
+
+# ---- programs: each is linked with the archives of its layer list only (ARCHITECTURE.md) ---------
+uses_arnia := rpc base
+ext_arnia := -ljson-c
+link_arnia := $(static)
+uses_arniad := rpc container checkpoint plan spec sandbox cgroup base
+ext_arniad := -ljson-c -lseccomp -lcap
+link_arniad := -pie
+uses_arnia-run := plan spec cgroup netns rootfs sandbox base
+ext_arnia-run := -lmnl -lnftnl -lseccomp -lcap -larchive -ljson-c
+link_arnia-run := -pie
+uses_arnia-oci := oci plan container spec rpc sandbox cgroup base
+ext_arnia-oci := -ljson-c -lseccomp -lcap
+link_arnia-oci := -pie
+uses_arnia-vmm := vm plan spec base
+ext_arnia-vmm := -ljson-c
+link_arnia-vmm := -pie
+uses_arnia-keeper := base
+ext_arnia-keeper :=
+link_arnia-keeper := $(static)
+uses_arnia-init := base
+ext_arnia-init :=
+link_arnia-init := $(static)
+ext_tests := -lcmocka -ljson-c -lmnl -lnftnl -lseccomp -lcap -larchive -lpthread -lutil
+
+obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
+define layer
+archive_$(1) := $(if $(wildcard $(dir_$(1))/*.c),$(O)/lib/lib$(1).a)
+$(O)/lib/lib$(1).a: $(call obj,$(sort $(wildcard $(dir_$(1))/*.c)))
+endef
+$(foreach l,$(layers),$(eval $(call layer,$(l))))
+archives := $(foreach l,$(layers),$(archive_$(l)))
+
+progs := $(sort $(patsubst cmd/%/,%,$(dir $(wildcard cmd/*/*.c))))
+$(foreach p,$(progs),$(if $(uses_$(p)),,$(error cmd/$(p): no layer list for it in the Makefile)))
+define prog
+$(O)/bin/$(1): $(call obj,$(sort $(wildcard cmd/$(1)/*.c))) $(foreach l,$(uses_$(1)),$(archive_$(l)))
+	$$(say) LINK $$@
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(CFLAGS) $$(ld_flags) $$(LDFLAGS) $(link_$(1)) -o $$@ $$(filter %.o,$$^) \
+		-Wl,--start-group $$(filter %.a,$$^) $(ext_$(1)) -Wl,--end-group
+endef
+$(foreach p,$(progs),$(eval $(call prog,$(p))))
+bins := $(addprefix $(O)/bin/,$(progs))
+
+# ---- tests ---------------------------------------------------------------------------------------
+unit_src := $(sort $(shell [ -d tests/unit ] && find tests/unit -name 'test_*.c'))
+unit_bins := $(patsubst %.c,$(O)/%,$(unit_src))
+fuzz_src := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+fuzz_bins := $(patsubst %.c,$(O)/%,$(fuzz_src))
+pick = $(if $(T),$(foreach b,$(1),$(if $(findstring $(T),$(b)),$(b))),$(1))
+test_link = $(CC) $(CFLAGS) $(ld_flags) $(LDFLAGS) -pie -o $@ $(filter %.o,$^) \
+	-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(ext_tests)
+# Beside test_X.c: other .c files of its folder, and for tests/unit/cmd/NAME the program without its main.c.
+unit_helpers = $(filter-out $(dir $(1))test_%,$(wildcard $(dir $(1))*.c)) \
+	$(filter-out %/main.c,$(wildcard $(patsubst tests/unit/cmd/%,cmd/%,$(filter tests/unit/cmd/%,$(dir $(1))))*.c))
+define unit
+$(patsubst %.c,$(O)/%,$(1)): $(call obj,$(1) $(call unit_helpers,$(1))) $(archives)
+endef
+$(foreach u,$(unit_src),$(eval $(call unit,$(u))))
+$(foreach f,$(fuzz_src),$(eval $(patsubst %.c,$(O)/%,$(f)): $(call obj,$(f)) $(archives)))
+fuzz_main := $(if $(FUZZ),,$(call obj,tests/fuzz/replay_main.c))
+$(fuzz_bins): $(fuzz_main)
+
+# ---- data ----------------------------------------------------------------------------------------
+data_src := $(shell find templates seccomp-profiles -type f 2>/dev/null | sort)
+data := $(addprefix $(O)/share/arnia/,$(data_src))
+busybox := $(firstword $(wildcard /bin/busybox /usr/bin/busybox))
+ifneq ($(busybox),)
+data += $(O)/share/arnia/templates/busybox/busybox
+endif
+
+# ---- rules ---------------------------------------------------------------------------------------
+.PHONY: all progs data units fuzzers deps quickstart check check-layers lint check-unit check-fuzz check-bats
+.PHONY: check-vm bench fuzz install uninstall clean help compile_commands.json FORCE
+all: progs data
+progs: $(bins)
+data: $(data)
+	$(if $(busybox),,@echo 'note: no static busybox on this machine (make deps): the busybox template will not build' >&2)
+units: $(unit_bins)
+fuzzers: $(fuzz_bins)
+
+$(archives):
+	$(say) AR $@
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+
+$(O)/obj/tests/%.o: c_flags += -Wno-missing-prototypes
+$(O)/obj/%.o: %.c $(O)/flags
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(compile)
+
+$(unit_bins):
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(test_link)
+
+$(fuzz_bins):
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(test_link) $(if $(FUZZ),-fsanitize=fuzzer)
+
+# Objects follow the flags: another SAN= or CC= in the same folder compiles again.
+flag_text := $(CC) $(cpp_flags) $(CPPFLAGS) $(c_flags) $(CFLAGS) $(ld_flags)
+$(O)/flags: FORCE
+	@mkdir -p $(O)
+	@printf '%s\n' '$(subst ','\'',$(flag_text))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(flag_text))' > $@
+
+$(O)/share/arnia/templates/busybox/busybox: $(busybox)
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+$(addprefix $(O)/share/arnia/,$(data_src)): $(O)/share/arnia/%: %
+	@mkdir -p $(@D)
+	$(Q)cp -p $< $@
+
+# ---- checks: each prints `N passed, N failed, N skipped` and leaves it in $(O)/results -----------
+checks := check-layers lint check-unit check-fuzz check-bats check-vm
+tally := sh tests/tally.sh $(O)/results
+check:
+	@rm -rf $(O)/results
+	@for c in $(checks); do $(MAKE) -k $$c || :; done
+	@$(tally) sum $(checks)
+check-layers:
+	@$(tally) run $@ sh tests/lint/layers.sh
+lint:
+	@$(tally) run $@ sh tests/lint/lint.sh
+check-unit: $(call pick,$(unit_bins))
+	@$(tally) run $@ sh tests/run-unit.sh $^
+check-fuzz: $(call pick,$(fuzz_bins))
+	@$(tally) run $@ sh tests/run-fuzz.sh $^
+check-bats: all
+	@ARNIA_BUILD=$(OUT) $(tally) run $@ bash tests/run-bats.sh $(T)
+check-vm: all
+	@ARNIA_BUILD=$(OUT) $(tally) run $@ bash tests/vm/run.sh $(T)
+bench: all
+	@ARNIA_BUILD=$(OUT) bash tests/bench/run.sh
+
+# libFuzzer, each target for FUZZ_TIME seconds; new inputs go to $(O)/fuzz/corpus, findings to $(O)/fuzz.
+FUZZ_TIME ?= 60
+fuzz:
+	@$(MAKE) O=$(O)/fuzz CC=clang FUZZ=1 SAN=address,undefined fuzzers
+	@sh tests/run-libfuzzer.sh $(O)/fuzz $(FUZZ_TIME) $(patsubst tests/fuzz/fuzz_%.c,%,$(call pick,$(fuzz_src)))
+
+# ---- machine set-up ------------------------------------------------------------------------------
+DEPS := gcc make libc6-dev libmnl-dev libnftnl-dev libseccomp-dev libcap-dev libjson-c-dev libarchive-dev \
+	libcmocka-dev busybox-static bats clang llvm shellcheck cppcheck mandoc strace jq socat \
+	iproute2 iputils-ping nftables mmdebstrap crun runc qemu-system-x86 cpio zstd xz-utils procps
+sudo := $(if $(filter-out 0,$(shell id -u)),sudo)
+deps:
+	$(sudo) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(DEPS)
+quickstart: deps
+	@$(MAKE) all
+	@ARNIA_BUILD=$(OUT) bash tests/quickstart.sh
+
+# ---- installation: always from a build without test hooks ----------------------------------------
+R := $(O)/release
+inst := $(DESTDIR)$(PREFIX)
+install:
+	@$(MAKE) O=$(R) RELEASE=1 all
+	install -d $(inst)/bin $(inst)/libexec/arnia $(inst)/share/arnia
+	install -m 755 $(R)/bin/arnia $(inst)/bin/arnia
+	for p in $(filter-out arnia,$(progs)); do install -m 755 $(R)/bin/$$p $(inst)/libexec/arnia/$$p || exit 1; done
+	$(if $(filter arnia-oci,$(progs)),ln -sfn ../libexec/arnia/arnia-oci $(inst)/bin/arnia-oci)
+	cp -R $(R)/share/arnia/. $(inst)/share/arnia/
+	for m in $(wildcard man/*.[1-8]); do install -D -m 644 $$m $(inst)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
+uninstall:
+	rm -f $(inst)/bin/arnia $(inst)/bin/arnia-oci
+	rm -rf $(inst)/libexec/arnia $(inst)/share/arnia
+	for m in $(wildcard man/*.[1-8]); do rm -f $(inst)/share/man/man$${m##*.}/$${m##*/}; done
+clean:
+	rm -rf $(O)
+
+compile_commands.json:
+	@$(MAKE) -B -n V=1 progs units fuzzers | sh tests/lint/compile-commands.sh > $@
+
+help:
+	@cat tests/lint/make-help.txt
+
+-include $(shell [ -d $(O)/obj ] && find $(O)/obj -name '*.d')

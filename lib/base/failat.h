@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef ARNIA_BASE_FAILAT_H
+#define ARNIA_BASE_FAILAT_H
+/*
+ * Fault injection for test builds. `fail_at("step-name")` stands at the start of a step:
+ *     int r = fail_at("overlay");
+ *     if (r < 0)
+ *             return err_sys(err, r, "mount overlay");
+ * The environment variable ARNIA_FAIL_AT chooses one step and what happens there:
+ *     STEP:kill          SIGKILL to itself
+ *     STEP:errno:EIO     returns -EIO (any name of errno(3))
+ *     STEP:hang          sleeps until killed
+ * Without ARNIA_TEST_HOOKS (release builds) it is a constant 0 and no variable is read.
+ */
+#ifdef ARNIA_TEST_HOOKS
+int fail_at(const char *step);
+#else
+static inline int fail_at(const char *step)
+{
+	(void)step;
+	return 0;
+}
+#endif
+
+#endif
