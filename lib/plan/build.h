@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef ARNIA_PLAN_BUILD_H
+#define ARNIA_PLAN_BUILD_H
+/* spec + host facts + leases -> plan. Pure: no file or kernel access, so that golden tests need no root. */
+#include "lib/plan/plan.h"
+#include "lib/spec/spec.h"
+
+struct plan_facts { /* of the host, probed once */
+	uint32_t controllers; /* bits of enum cg_controller usable in our branch */
+	bool time_ns, hybrid;
+	uint64_t caps; /* every capability the kernel has */
+	const char *cgroup_branch; /* "arnia" */
+};
+struct plan_lease { /* what this run of the container was lent */
+	uint64_t id_base; /* 65536 ids */
+	struct in_addr addr; /* NET_ROUTED */
+	const char *ifname;
+	uint32_t ifindex;
+	bool cell; /* a prepared worker holds namespaces made for this lease */
+};
+struct plan_input {
+	const char *id, *name;
+	const char *run, *state, *share;
+	const char *rootfs; /* the template's rootfs folder: lower layer */
+	const char *table; /* nft */
+	uint32_t ifgroup;
+	struct in_addr gateway;
+	const void *seccomp; /* compiled, or NULL = unconfined */
+	size_t seccomp_size;
+	const char *host_resolv; /* text of the host's resolv.conf; loopback resolvers in it are left out */
+	const struct spec *spec;
+	const struct plan_facts *facts;
+	const struct plan_lease *lease;
+};
+int plan_build_start(const struct plan_input *in, struct plan **ret, struct error *err);
+struct plan_exec { /* an exec of a running container */
+	const char *exec_id;
+	struct strv argv, env; /* env: added to the container's */
+	const char *cwd, *user;
+	bool tty;
+	uint16_t rows, cols;
+	uint64_t cap_add; /* --privileged is not offered; within the container's bounding set */
+};
+/* `start` is the running container's plan. */
+int plan_build_exec(const struct plan *start, const struct plan_exec *x, struct plan **ret, struct error *err);
+int plan_build_prepare(const struct plan_input *in, struct plan **ret, struct error *err); /* uses lease, table, ifgroup, gateway */
+/* A plan of another kind on the same data (DESTROY, EXPLAIN, REMOVE): shallow copy sharing `start`'s memory. */
+void plan_rekind(const struct plan *start, enum plan_kind kind, struct plan *ret);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef ARNIA_PLAN_H
+#define ARNIA_PLAN_H
+/*
+ * What will be done, every choice already made: built by arniad (build.c), carried out by arnia-run, kept with the state for teardown.
+ * Travels in a sealed memfd (io.c, by lib/base/pack.h), never as JSON.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include "cgroup/cgroup_config.h"
+#include "lib/base/error.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/sandbox/sandbox_config.h"
+#include "netns/net_config.h"
+#include "rootfs/rootfs_config.h"
+
+#define PLAN_MAGIC 0x6e616c70u
+#define PLAN_VERSION 1u
+
+enum plan_kind {
+	PLAN_START = 1, /* make and start a container */
+	PLAN_EXEC, /* run a program in a running one */
+	PLAN_DESTROY, /* undo what a start did: carries the start's plan; every step also when half done */
+	PLAN_PREPARE, /* make a cell: user namespace, network namespace, veth; the worker keeps them for one PLAN_START */
+	PLAN_HOST_SETUP, /* nft table, forwarding, cgroup branch and its controllers */
+	PLAN_HOST_TEARDOWN,
+	PLAN_TEMPLATE_BUILD,
+	PLAN_TEMPLATE_REMOVE,
+	PLAN_EXPLAIN, /* what the kernel really has for a running container: text in the result */
+	PLAN_REMOVE, /* remove the container's folder below state (layers, logs) */
+};
+
+enum plan_stdio {
+	PLAN_STDIO_NULL, /* /dev/null */
+	PLAN_STDIO_LOG, /* pipes held by the keeper; stdin is a pipe when open_stdin, else /dev/null */
+	PLAN_STDIO_TTY, /* a pty of the container's own devpts */
+	PLAN_STDIO_FDS, /* exec: the client's descriptors */
+};
+
+/* What a start made, in order; teardown goes through it backwards. */
+enum plan_undo { PLAN_UNDO_CGROUP = 1, PLAN_UNDO_LAYERS, PLAN_UNDO_PUBLISH, PLAN_UNDO_LINK };
+
+struct plan {
+	struct arena arena; /* owns everything below when built or read */
+	uint32_t kind; /* enum plan_kind */
+	const char *id, *name; /* container */
+	const char *exec_id; /* PLAN_EXEC */
+	const char *run, *state, *share; /* folders of the instance */
+	struct cg_config cgroup;
+	struct net_config net;
+	struct rootfs_config rootfs;
+	struct sandbox_config sandbox;
+	struct process_config process;
+	uint32_t stdio; /* enum plan_stdio */
+	bool open_stdin;
+	uint64_t log_max; /* bytes */
+	bool use_cell; /* PLAN_START on the worker that holds the cell described by rootfs.id_base and net */
+	const char *layers_dir; /* state/containers/ID: upper and work live below; removed by PLAN_UNDO_LAYERS */
+	ARRAY_OF(uint32_t) undo; /* enum plan_undo */
+	/* PLAN_HOST_*: */
+	struct in_addr pool;
+	uint8_t pool_prefix;
+	const char *cgroup_branch;
+	/* PLAN_TEMPLATE_*: */
+	const char *template;
+};
+
+/* io.c */
+/* Sealed memfd, or -errno. */
+int plan_write(struct plan *p, struct error *err);
+/* Bytes, malloc'ed (for the copy kept on disk). */
+int plan_encode(struct plan *p, void **ret, size_t *ret_size);
+/* Maps and reads: the fd must be sealed; bounded to 4 MiB; strings live in the arena. A plan of another version: -EPROTO naming both. */
+int plan_read(int fd, struct plan **ret, struct error *err);
+int plan_decode(const void *bytes, size_t size, struct plan **ret, struct error *err);
+void plan_free(struct plan *p);
+
+/* print.c: stable text, one fact a line ("mount proc /proc nosuid,nodev,noexec"), no addresses or times; golden tests compare it. */
+void plan_print(const struct plan *p, struct strbuf *out);
+
+#endif
