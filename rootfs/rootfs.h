@@ -6,34 +6,43 @@
  * user and mount namespaces, after it became container root).
  */
 #include <stdbool.h>
+#include <stdint.h>
 #include "lib/base/error.h"
 #include "rootfs/rootfs_config.h"
 
-/* ---- host half ---- */
+/*
+ * The two halves meet in the stage, a small tmpfs of the worker's mount namespace: the worker attaches the root and the sources of binds and devices below
+ * it, and they reach the child by mount propagation (or by the copy that clone(2) makes, when they were there before). No mount descriptor is sent. The
+ * reason: a mount that arrives by descriptor and move_mount(2) has no locked flags, so a container root with CAP_SYS_ADMIN could clear NODEV of the root or make a
+ * read-only volume writable; a mount that crosses into a less privileged user namespace by propagation or copy has them locked (mount_namespaces(7)).
+ */
 
-/* Worker's staging tmpfs (mode 755) mounted at a folder it makes below `run` ("run/w.PID" is not needed: any private place); returns its O_PATH
- * fd. The caller is already in a mount namespace of its own, recursively slave. */
+/* ---- host half; single-threaded; the caller is in a mount namespace of its own, recursively slave ---- */
+
+/* Mount the staging tmpfs at `run`/stage (the empty folder stays for all workers) and make it the working directory, so that a child with a copy of the
+ * namespace finds its own copy as ".", even where it may not walk the path any more. Returns its O_PATH fd. Before the child is cloned. */
 int rootfs_stage(const char *run, struct error *err);
-/* Build the root mount: idmapped clones of the layers (open_tree + mount_setattr with the user namespace `userns`), attached below `stage` while overlay
- * is created, fsuid/fsgid at the range's base at that moment, MOUNT_ATTR_NODEV always, writability checked afterwards. Returns the detached mount's fd. */
+/* Build the root and attach it below `stage`: idmapped clones of the layers (open_tree + mount_setattr with the user namespace `userns`; -1 = not idmapped), overlay
+ * created with fsuid/fsgid at the range's base, MOUNT_ATTR_NODEV always, writability checked afterwards. Makes upper and work when missing, in one folder (0700). Returns an
+ * O_PATH fd of the root, for the caller's own use. Before or after the clone, but before the child leaves for rootfs_guest_mount. */
 int rootfs_mount_root(const struct rootfs_config *c, int stage, int userns, struct error *err);
-/* Open the source of each MOUNT_BIND and each device as detached mount clones (open_tree(2)), in the host's mount namespace `host_mntns`; a device's type and
- * number are checked, a bind source may be file or folder. Idmapped where asked. Fills fds[0..n_binds + n_devices), closed by the caller. */
-int rootfs_open_sources(const struct rootfs_config *c, int host_mntns, int userns, int *fds, struct error *err);
-/* Remove the container's own upper and work folders (parent of upper). Undo and rm. */
+/* Clone the source of each MOUNT_BIND and each device (open_tree(2)) in the host's mount namespace `host_mntns` (-1 = the caller's) and attach them below `stage`.
+ * Flags are set here, recursively; idmapped where asked; a device's type and number are checked on the clone; a bind source may be file or folder. The working
+ * directory is kept. An error on the way back from host_mntns leaves the process in the wrong namespace: exit. */
+int rootfs_stage_sources(const struct rootfs_config *c, int stage, int host_mntns, int userns, struct error *err);
+/* Remove upper and work of the folder `dir` (the parent of upper; it stays). Nothing there is success. Undo and rm. */
 int rootfs_remove_layers(const char *dir, struct error *err);
 
-/* ---- guest half; the process is root of its own user namespace, single-threaded ---- */
+/* ---- guest half; the process is root of its own user namespace, single-threaded; `/` must not be shared ---- */
 struct rootfs_guest {
-	int root_mount; /* from rootfs_mount_root */
-	const int *sources; /* from rootfs_open_sources: binds in order of mounts[], then devices[] */
-	size_t n_sources;
-	int stage; /* folder to attach on */
+	int stage; /* of this mount namespace; -1, or one inherited from the worker: the working directory is taken */
+	int root_mount; /* set by rootfs_guest_mount: the root, attached in this namespace; closed by the caller */
 };
-/* Attach the root, do mounts, devices, links, files in order. Paths inside only by path_*_in. */
-int rootfs_guest_mount(const struct rootfs_config *c, const struct rootfs_guest *g, struct error *err);
+/* Attach the root, do mounts, devices, links, files in order. Paths inside only by path_*_in. A target that is /proc or /sys (or /dev) may not be a link in the image;
+ * nothing but procfs itself goes over /proc, and into it only the files that lxcfs gives. */
+int rootfs_guest_mount(const struct rootfs_config *c, struct rootfs_guest *g, struct error *err);
 /* New pty in the container's own /dev/pts; bind its slave on /dev/console when c->console. Returns the master; slave fd in *ret_slave. Before the pivot or after
- * (root = fd of the new root). */
+ * (root = fd of the new root). rows = 0: the size is left. */
 int rootfs_guest_console(const struct rootfs_config *c, int root, uint16_t rows, uint16_t cols, int *ret_slave, struct error *err);
 /* pivot_root(".", "."), detach the old root (pivot_root(2) NOTES). */
 int rootfs_guest_pivot(int root, struct error *err);
