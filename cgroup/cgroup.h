@@ -18,7 +18,6 @@ int cg_own_path(char *buf, size_t size, struct error *err);
 /* Controllers usable below `path` (bit set of enum cg_controller), enabling them in subtree_control on the way where
  * that is possible. Processes in an inner cgroup prevent it: then the bit is missing and `why` (may be NULL, 256 bytes) says
  * what is in the way. */
-enum cg_controller { CG_CTL_CPU = 1, CG_CTL_MEMORY = 2, CG_CTL_PIDS = 4, CG_CTL_IO = 8, CG_CTL_CPUSET = 16 };
 int cg_enable(int root, const char *path, uint32_t want, uint32_t *ret_have, char *why);
 
 /* mkdir (parents too), open, write the limits and attach the device program, delegate. All undone on failure.

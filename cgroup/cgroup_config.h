@@ -28,6 +28,8 @@ struct cg_limits {
 enum cg_knob { CG_CPU_MAX, CG_CPU_WEIGHT, CG_MEMORY_MAX, CG_MEMORY_HIGH, CG_MEMORY_LOW, CG_SWAP_MAX, CG_PIDS_MAX,
 	       CG_IO_WEIGHT, CG_OOM_GROUP, CG_KNOBS };
 #define CG_ASKED(knob) (1u << (knob))
+/* Bits of a controller set. Here, not in cgroup.h, so that a plan can be built for what a host has. */
+enum cg_controller { CG_CTL_CPU = 1, CG_CTL_MEMORY = 2, CG_CTL_PIDS = 4, CG_CTL_IO = 8, CG_CTL_CPUSET = 16 };
 #define CG_LIMITS_NONE                                                                                          \
 	((struct cg_limits){ .cpu_quota_us = CG_UNSET, .cpu_period_us = CG_UNSET, .cpu_weight = CG_UNSET,       \
 			     .memory_max = CG_UNSET, .memory_high = CG_UNSET, .memory_low = CG_UNSET,           \
