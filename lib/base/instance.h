@@ -24,15 +24,18 @@ struct instance {
 	char root[4096]; /* "" for the host's main instance, else the absolute ARNIA_ROOT */
 	char run[4096];
 	char state[4096];
-	char lib[4096]; /* programs: folder of arnia-run, arniad, ... (build tree: where this program lies) */
-	char share[4096]; /* templates/, seccomp-profiles/ (build tree: ../share beside the programs) */
+	char lib[4096]; /* programs: arnia-run, arniad, ... */
+	char share[4096]; /* templates/, seccomp-profiles/ */
 	int slot; /* -1 until claimed; 0 main, 1..15 private */
 };
-/* Fill from the environment and /proc/self/exe. Makes nothing. */
+/* Fill from the environment and /proc/self/exe. Makes nothing. The slot is set for the main instance (0).
+ * Build tree: `lib` is this program's folder, `share` ../share/arnia. Installed: PREFIX/bin/arnia has its programs in
+ * PREFIX/libexec/arnia, and `share` is PREFIX/share/arnia for both. ARNIA_ROOT not absolute: -EINVAL, kind USAGE. */
 int instance_load(struct instance *in, struct error *err);
-/* Make the folders and claim a slot (symlinks /run/arnia-slots/NN -> root; a slot whose root is gone is free). Root only. */
+/* Make the folders and claim a slot (symlinks /run/arnia-slots/NN -> root; a slot whose root is gone is free). Root only.
+ * Test builds take another registry folder from ARNIA_SLOTS_DIR. All 15 taken: kind REFUSED. */
 int instance_prepare(struct instance *in, struct error *err);
-/* Only read the slot claimed before; -ENOENT. */
+/* Only read the slot claimed before into in->slot: 0 or -ENOENT. */
 int instance_find_slot(struct instance *in);
 /* Give the slot back. */
 void instance_release(struct instance *in);
