@@ -57,7 +57,7 @@ struct plan {
 	uint64_t log_max; /* bytes */
 	bool use_cell; /* PLAN_START on the worker that holds the cell described by rootfs.id_base and net */
 	const char *layers_dir; /* state/containers/ID: upper and work live below; removed by PLAN_UNDO_LAYERS */
-	ARRAY_OF(uint32_t) undo; /* enum plan_undo */
+	ARRAY_OF(uint32_t) undo; /* enum plan_undo; LAYERS only for a container that goes when it stops */
 	/* PLAN_HOST_*: */
 	struct in_addr pool;
 	uint8_t pool_prefix;
@@ -67,11 +67,12 @@ struct plan {
 };
 
 /* io.c */
-/* Sealed memfd, or -errno. */
+/* Sealed memfd, or -errno (-E2BIG over 4 MiB, kind USAGE). */
 int plan_write(struct plan *p, struct error *err);
 /* Bytes, malloc'ed (for the copy kept on disk). */
 int plan_encode(struct plan *p, void **ret, size_t *ret_size);
-/* Maps and reads: the fd must be sealed; bounded to 4 MiB; strings live in the arena. A plan of another version: -EPROTO naming both. */
+/* The fd must be sealed; bounded to 4 MiB; strings live in the arena. A plan of another version: -EPROTO naming both. Checked: kinds in range,
+ * the members its kind needs are there, nothing behind the end. */
 int plan_read(int fd, struct plan **ret, struct error *err);
 int plan_decode(const void *bytes, size_t size, struct plan **ret, struct error *err);
 void plan_free(struct plan *p);

@@ -25,8 +25,12 @@ struct spec_mount {
 struct spec_pair {
 	const char *key, *value;
 };
+/* Members whose default depends on what the image says: set when the user (or spec_merge) decided. */
+#define SPEC_GIVEN_IMAGE_INIT 1u
+#define SPEC_GIVEN_NO_NEW_PRIVS 2u
 struct spec {
 	struct arena arena;
+	uint32_t given; /* SPEC_GIVEN_* */
 	const char *name; /* NULL: one is made up ("calm-otter") by the daemon */
 	const char *image;
 	struct strv command; /* empty: the image's */
@@ -40,13 +44,13 @@ struct spec {
 	bool no_new_privs; /* default true in application mode */
 	bool time_ns;
 	uint32_t cpus_milli; /* 0 = no limit */
-	uint64_t memory, swap, pids; /* CG_UNSET = default */
+	uint64_t memory, swap, pids; /* CG_UNSET = default; CG_MAX (in JSON: -1) = no limit */
 	ARRAY_OF(struct spec_mount) mounts;
 	ARRAY_OF(struct net_port) ports;
 	enum net_mode net;
 	struct strv dns;
 	uint64_t cap_add, cap_drop; /* bits */
-	const char *seccomp; /* "default", "strict", "unconfined", or a profile's JSON text */
+	const char *seccomp; /* "default" (NULL is that, too), "strict", "unconfined", or a profile's JSON text */
 	ARRAY_OF(struct sandbox_rlimit) rlimits;
 	ARRAY_OF(struct sandbox_sysctl) sysctls;
 	ARRAY_OF(struct spec_pair) labels;
@@ -64,12 +68,27 @@ struct spec_image {
 	bool init;
 };
 
+/* A SPEC_DEFAULTS spec is what decoding {"image": ...} starts from; who builds a spec by hand starts from it as well. */
+#define SPEC_DEFAULTS                                                                                           \
+	((struct spec){ .no_new_privs = true, .memory = CG_UNSET, .swap = CG_UNSET, .pids = CG_UNSET,           \
+			.net = NET_ROUTED, .stop_timeout_ms = 10000, .log_max = 8 << 20 })
+
 /* Unknown members and wrong types are errors naming the JSON path ("ports[1].port: expected 1..65535"), kind USAGE. */
 int spec_decode(const json *j, struct spec *ret, struct error *err);
-/* Every rule over the whole spec; all violations in one text, separated by "; ". */
+/* Every rule over the whole spec; all violations in one text, separated by "; " (kind USAGE). Good for a spec before and after spec_merge. */
 int spec_check(const struct spec *s, struct error *err);
+/* The image's defaults below what the user said: command, env, workdir, user, stop signal. The image's own init becomes PID 1 when the user gave neither
+ * a command nor imageInit or noInit; then there is always a tty (the console) and no_new_privs is off unless given. A second merge changes nothing. */
 void spec_merge(struct spec *s, const struct spec_image *image);
+/* Members that differ from their default; decoding the result gives an equal spec. */
 json *spec_encode(const struct spec *s);
 void spec_done(struct spec *s);
+
+/* One entry of spec.devices, "/dev/fuse[:/dev/x][:rwm]". */
+struct spec_device {
+	const char *path, *target; /* on the host, inside */
+	uint8_t access; /* 1 read, 2 write, 4 mknod; all when not said */
+};
+int spec_device_parse(struct arena *a, const char *s, struct spec_device *ret); /* -EINVAL */
 
 #endif
