@@ -106,9 +106,11 @@ struct kp_result {
 	uint32_t worker; /* prepared worker's number, else 0 */
 	int32_t pid; /* of the started process, or 0 */
 	uint32_t again; /* worker -> keeper: 1 = it can take another job (then no KW_READY follows) */
-	uint32_t data_len; /* bytes of text behind this struct, NUL-terminated: a job's answer (JSON of explain, ...) */
+	uint32_t data_len; /* bytes of text behind this struct, NUL-terminated: a job's answer. One too long for a frame comes before, as
+			    * KW_PROGRESS pieces to be put together; then this is 0 */
 	struct error error; /* code 0 = success */
 	char id[ID_LEN + 1 + 7];
+	uint32_t left; /* 1 = a start failed and could not be undone (its worker had entered the cell): PLAN_DESTROY of the same plan is due */
 };
 
 /* Descriptors a worker is started with. */
