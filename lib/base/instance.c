@@ -156,7 +156,7 @@ static int make_folders(const struct instance *in, struct error *err)
 
 static void slot_name(int slot, char out[8])
 {
-	snprintf(out, 8, "%02d", slot);
+	snprintf(out, 8, "%02u", (unsigned)slot % 100);
 }
 
 /* The root that a slot belongs to:	.pool = (10U << 24 | 209U << 16) + (slot << 16), or -ENOENT when it is free. */
