@@ -26,7 +26,8 @@ int cg_create(int root, const struct cg_config *c, struct error *err);
 int cg_open(int root, const char *path, struct error *err);
 /* Change limits of a live cgroup (only knobs that are set). */
 int cg_write_limits(int cg, const struct cg_limits *l, struct error *err);
-/* Replace the device program (exactly one stays attached). */
+/* Replace the device program (exactly one of ours stays attached, at no moment none). n = 0 takes it away. Each kind of
+ * access is decided by the last rule that matches the device and speaks of it; what no rule decides is denied. */
 int cg_set_devices(int cg, const struct cg_device *rules, size_t n, struct error *err);
 int cg_add_process(int cg, pid_t pid, struct error *err);
 

@@ -17,7 +17,7 @@ struct cg_limits {
 	uint64_t memory_max; /* bytes */
 	uint64_t memory_high;
 	uint64_t memory_low;
-	uint64_t swap_max; /* memory.swap.max, bytes */
+	uint64_t swap_max; /* memory.swap.max, bytes; unset beside a memory_max: 0 at creation, so that it cannot be evaded */
 	uint64_t pids_max;
 	uint64_t io_weight; /* io.weight 1..10000 */
 	bool oom_group; /* memory.oom.group */
