@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include "cmd/arniad/daemon.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+
+void api_version(struct rpc_call *c, void *arg)
+{
+	struct daemon *d = arg;
+	json *j = json_new_obj();
+
+	json_add_str(j, "version", ARNIA_VERSION);
+	json_add_i64(j, "pid", getpid());
+	json_add_i64(j, "keeper", keeper_pid(d->keeper));
+	json_add_str(j, "since", d->version_since);
+	json_add_str(j, "root", d->in.root);
+	json_add_u64(j, "machines", d->n_machines);
+	rpc_reply(c, j);
+}
+
+void api_host_info(struct rpc_call *c, void *arg)
+{
+	json *j = json_new_obj();
+
+	json_add(j, "info", facts_json(arg));
+	rpc_reply(c, j);
+}
+
+void api_host_doctor(struct rpc_call *c, void *arg)
+{
+	json *j = json_new_obj();
+
+	json_add(j, "checks", doctor_checks(arg));
+	rpc_reply(c, j);
+}
+
+/* ---- shutdown: all machines down, then the host as it was, then the keeper, then us ---- */
+
+static void end_now(void *arg)
+{
+	loop_stop(((struct daemon *)arg)->loop, 0);
+}
+
+static void on_torn_down(struct daemon *d, const struct kp_result *r, const char *data, void *arg)
+{
+	(void)arg;
+	(void)data;
+	if (r->error.code)
+		log_error("shutdown: %s", r->error.text);
+	if (d->shutdown_call && r->error.code)
+		rpc_fail(d->shutdown_call, &r->error);
+	else if (d->shutdown_call)
+		rpc_reply(d->shutdown_call, NULL);
+	d->shutdown_call = NULL;
+	keeper_send(d->keeper, KP_SHUTDOWN, 0, NULL, 0, NULL, 0);
+	d->keeper_told_to_end = true;
+	/* the reply and the word to the keeper leave first */
+	loop_add_timer(d->loop, 20, end_now, d);
+}
+
+static void tear_down(struct daemon *d)
+{
+	struct plan p = { .kind = PLAN_HOST_TEARDOWN, .id = "", .name = "", .run = d->in.run, .state = d->in.state,
+			  .share = d->in.share, .pool_prefix = 16, .cgroup_branch = d->facts.branch };
+	struct job_request j = JOB_NONE;
+	struct kp_result failed = { 0 };
+
+	cells_forget(d);
+	p.pool.s_addr = htonl(d->ids.pool);
+	p.net.table = d->ids.nft_table;
+	p.net.ifgroup = d->ids.ifgroup;
+	p.net.gateway.s_addr = htonl(0xa9fe0101);
+	j.kind = PLAN_HOST_TEARDOWN;
+	j.plan = &p;
+	j.done = on_torn_down;
+	if (job_submit(d, &j, NULL, &failed.error) < 0)
+		on_torn_down(d, &failed, "", NULL);
+}
+
+static void on_one_down(struct daemon *d, struct machine *m, const struct error *err, void *arg)
+{
+	(void)err;
+	(void)arg;
+	for (struct machine *o = d->machines; o; o = o->next) {
+		if (o != m && o->state.phase != PHASE_STOPPED && o->state.phase != PHASE_FAILED &&
+		    o->state.phase != PHASE_SUSPENDED)
+			return;
+	}
+	tear_down(d);
+}
+
+static void shutdown_gone(struct rpc_call *c, void *arg)
+{
+	(void)c;
+	((struct daemon *)arg)->shutdown_call = NULL;
+}
+
+void api_host_shutdown(struct rpc_call *c, void *arg)
+{
+	struct daemon *d = arg;
+	struct error err = { 0 };
+	bool kill = false;
+	size_t up = 0;
+
+	if (json_get_bool(rpc_params(c), "kill", &kill, &err) < 0 || d->shutting_down) {
+		if (!err.code)
+			err_set_kind(&err, -EALREADY, ERR_STATE, "it is being shut down");
+		rpc_fail(c, &err);
+		return;
+	}
+	for (struct machine *m = d->machines; m; m = m->next)
+		up += m->state.phase != PHASE_STOPPED && m->state.phase != PHASE_FAILED && m->state.phase != PHASE_SUSPENDED;
+	if (up && !kill) {
+		err_set_kind(&err, -EBUSY, ERR_STATE, "%zu machines are running", up);
+		err_hint(&err, "stop them first, or: arnia host shutdown --kill");
+		rpc_fail(c, &err);
+		return;
+	}
+	d->shutting_down = true;
+	d->shutdown_call = c;
+	rpc_on_gone(c, shutdown_gone, d);
+	if (!up) {
+		tear_down(d);
+		return;
+	}
+	for (struct machine *m = d->machines, *next; m; m = next) {
+		next = m->next;
+		if (m->state.phase == PHASE_STOPPED || m->state.phase == PHASE_FAILED || m->state.phase == PHASE_SUSPENDED)
+			continue;
+		machine_wait(m, 1u << PHASE_STOPPED | 1u << PHASE_FAILED, false, on_one_down, NULL);
+		(void)machine_stop(d, m, 0, 0, NULL);
+	}
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+#include "cmd/arniad/daemon.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/base/time.h"
+#include "rootfs/template.h"
+
+/* Rules that need the host: the image is there, asked limits can be given, a published port is not another machine's. */
+static int check_host(struct daemon *d, const struct spec *s, struct error *err)
+{
+	struct template_desc t = { 0 };
+	struct template_info info = { 0 };
+	struct cg_limits l = CG_LIMITS_NONE;
+	uint32_t missing;
+	int r = template_find(d->in.share, d->in.state, s->image, &t, &info, err);
+
+	if (r < 0)
+		return r;
+	template_done(&t);
+	if (!info.built) {
+		err_set_kind(err, -ENOENT, ERR_NOT_FOUND, "image %s is not built", s->image);
+		err_hint(err, "arnia image build %s", s->image);
+		return -ENOENT;
+	}
+	l.asked = (s->cpus_milli ? CG_ASKED(CG_CPU_MAX) : 0) | (s->memory != CG_UNSET ? CG_ASKED(CG_MEMORY_MAX) : 0) |
+		  (s->swap != CG_UNSET ? CG_ASKED(CG_SWAP_MAX) : 0) | (s->pids != CG_UNSET ? CG_ASKED(CG_PIDS_MAX) : 0);
+	missing = cg_limits_missing(&l, d->facts.plan.controllers);
+	for (unsigned k = 0; k < CG_KNOBS; k++) {
+		if (!(missing & CG_ASKED(k)))
+			continue;
+		err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED, "limit %s: this host has no cgroup v2 controller \"%s\"",
+			     cg_knob_file(k), cg_knob_controller(k));
+		err_hint(err, "arnia host doctor says what is in the way");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+int machine_create(struct daemon *d, const json *spec, struct machine **ret, struct error *err)
+{
+	struct machine_config c = { .created_ns = time_real_ns() };
+	int r = spec_decode(spec, &c.spec, err);
+
+	if (r < 0)
+		return r;
+	if (!c.spec.name) {
+		auto_free char *name = name_make(d);
+
+		c.spec.name = arena_str(&c.spec.arena, name);
+	}
+	r = spec_check(&c.spec, err);
+	if (r == 0 && machine_by_name(d, c.spec.name)) {
+		r = err_set_kind(err, -EEXIST, ERR_STATE, "%s: there is a machine of this name", c.spec.name);
+		err_hint(err, "choose another --name, or arnia rm %s", c.spec.name);
+	}
+	if (r == 0)
+		r = check_host(d, &c.spec, err);
+	do
+		id_make(c.id);
+	while (machine_by_id(d, c.id));
+	if (r == 0)
+		r = store_save_config(&d->store, &c, err);
+	if (r < 0) {
+		machine_config_done(&c);
+		return r;
+	}
+	*ret = machine_add(d, &c);
+	return 0;
+}

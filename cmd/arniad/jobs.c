@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+#include "cmd/arniad/daemon.h"
+#include "lib/base/fd.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+
+struct job {
+	struct job *next;
+	uint64_t seq;
+	job_fn done;
+	job_line_fn line;
+	void *arg;
+};
+
+int job_submit(struct daemon *d, const struct job_request *q, uint64_t *ret_seq, struct error *err)
+{
+	struct keeper_job kj = KEEPER_JOB_NONE;
+	auto_fd int plan = -1;
+	struct job *j;
+	int r;
+
+	if (q->bytes)
+		plan = fd_memfd_sealed("plan", q->bytes, q->size);
+	else
+		plan = plan_write(q->plan, err);
+	if (plan < 0)
+		return q->bytes ? err_sys(err, plan, "make the plan's memory file") : plan;
+	kj.seq = ++d->next_seq;
+	kj.kind = q->kind;
+	kj.worker = q->worker;
+	kj.flags = q->flags;
+	kj.id = q->id ? q->id : "";
+	kj.plan = plan;
+	kj.session = q->session;
+	memcpy(kj.stdio, q->stdio, sizeof(kj.stdio));
+	kj.target = q->target;
+	if ((r = keeper_send_job(d->keeper, &kj, err)) < 0)
+		return r;
+	j = mem_alloc(sizeof(*j));
+	*j = (struct job){ .next = d->jobs, .seq = kj.seq, .done = q->done, .line = q->line, .arg = q->arg };
+	d->jobs = j;
+	if (ret_seq)
+		*ret_seq = kj.seq;
+	return 0;
+}
+
+static struct job **job_find(struct daemon *d, uint64_t seq)
+{
+	struct job **pp = &d->jobs;
+
+	while (*pp && (*pp)->seq != seq)
+		pp = &(*pp)->next;
+	return pp;
+}
+
+void job_cancel(struct daemon *d, uint64_t seq)
+{
+	if (*job_find(d, seq))
+		keeper_send(d->keeper, KP_CANCEL, seq, NULL, 0, NULL, 0);
+}
+
+void jobs_result(struct daemon *d, uint64_t seq, const struct kp_result *r, const char *data)
+{
+	struct job **pp = job_find(d, seq), *j = *pp;
+
+	if (!j) /* of an arniad before us: its machine was reconciled from disk */
+		return;
+	*pp = j->next;
+	j->done(d, r, data, j->arg);
+	free(j);
+}
+
+void jobs_progress(struct daemon *d, uint64_t seq, const char *text)
+{
+	struct job *j = *job_find(d, seq);
+
+	if (j && j->line)
+		j->line(d, text, j->arg);
+}
+
+void jobs_fail_all(struct daemon *d)
+{
+	struct kp_result r = { 0 };
+	struct job *j;
+
+	err_set_kind(&r.error, -EPIPE, ERR_FAILED, "the keeper ended while the work was going on");
+	err_hint(&r.error, "try again");
+	while ((j = d->jobs)) {
+		d->jobs = j->next;
+		j->done(d, &r, "", j->arg);
+		free(j);
+	}
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "cmd/arniad/daemon.h"
+#include "lib/base/fd.h"
+#include "lib/base/file.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/base/parse.h"
+#include "lib/base/sock.h"
+#include "lib/base/str.h"
+#include "lib/base/time.h"
+
+#define SUBID_MAX (1u << 20)
+
+static void on_signal(void *arg, int sig)
+{
+	struct daemon *d = arg;
+
+	log_info("signal %d: ending; machines go on", sig);
+	loop_stop(d->loop, 0);
+}
+
+/* The keeper (or systemd through it) hands the listening socket over, sd_listen_fds(3). */
+static int take_listen_fd(const struct instance *in, struct error *err)
+{
+	const char *fds = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+	uint32_t n = 0, p = 0;
+	struct stat st;
+
+	if (fds && pid && parse_u32(fds, &n) == 0 && parse_u32(pid, &p) == 0 && n >= 1 && (pid_t)p == getpid() &&
+	    fstat(3, &st) == 0 && S_ISSOCK(st.st_mode)) {
+		fd_cloexec(3, true);
+		fd_nonblock(3, true);
+		return 3;
+	}
+	{
+		auto_free char *path = str_fmt("%s/arnia.sock", in->run);
+
+		return sock_listen(path, SOCK_STREAM, 0660, err);
+	}
+}
+
+static int take_lock(struct daemon *d, struct error *err)
+{
+	auto_free char *path = str_fmt("%s/arniad.lock", d->in.run);
+
+	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (d->lock_fd < 0)
+		return err_sys(err, -errno, "open %s", path);
+	if (flock(d->lock_fd, LOCK_EX | LOCK_NB))
+		return err_set_kind(err, -errno, ERR_STATE, "another arniad serves %s", d->in.run);
+	return 0;
+}
+
+/* We run in BRANCH/daemon, where the keeper put us; machines go beside it. Started by hand: the instance's own branch at the top. */
+static int find_branch(struct daemon *d, struct error *err)
+{
+	char own[256];
+	size_t n;
+
+	d->cgroup_root = cg_open_root(err);
+	if (d->cgroup_root < 0)
+		return d->cgroup_root;
+	if (cg_own_path(own, sizeof(own), err) < 0)
+		return -EIO;
+	n = strlen(own);
+	if (str_ends(own, "/daemon"))
+		own[n - strlen("/daemon")] = '\0';
+	else
+		(void)str_copy(own, sizeof(own), d->ids.cgroup);
+	return str_copy(d->facts.branch, sizeof(d->facts.branch), own);
+}
+
+static void exclude_subids(struct daemon *d)
+{
+	static const char *const files[] = { "/etc/subuid", "/etc/subgid" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		auto_free char *text = NULL;
+
+		if (file_read_at(AT_FDCWD, files[i], SUBID_MAX, &text, NULL) > 0)
+			lease_pool_exclude(d->leases, text);
+	}
+}
+
+static int set_up(struct daemon *d, struct error *err)
+{
+	static const int signals[] = { SIGTERM, SIGINT, 0 };
+	auto_free char *sock = NULL;
+	int r;
+
+	if ((r = instance_load(&d->in, err)) < 0 || (r = instance_prepare(&d->in, err)) < 0)
+		return r;
+	instance_ids(&d->in, &d->ids);
+	if ((r = take_lock(d, err)) < 0 || (r = find_branch(d, err)) < 0 || (r = store_open(&d->in, &d->store, err)) < 0)
+		return r;
+	if ((d->listen_fd = take_listen_fd(&d->in, err)) < 0)
+		return d->listen_fd;
+	proc_raise_nofile();
+	d->loop = loop_new();
+	if ((r = loop_add_signals(d->loop, signals, on_signal, d)) < 0)
+		return err_sys(err, r, "receive signals");
+	d->leases = lease_pool_new(d->ids.id_base, d->ids.id_end, d->ids.pool);
+	exclude_subids(d);
+	if (!(d->events = events_open(&d->in, err)) || (r = watch_init(d, err)) < 0 || (r = reconcile_load(d, err)) < 0)
+		return r < 0 ? r : -EIO;
+	sock = str_fmt("%s/keeper.sock", d->in.run);
+	d->keeper = keeper_new(d->loop, sock, &reconcile_ops, d);
+	keeper_connect(d->keeper);
+	return profile_confine_self(d, err);
+}
+
+static void usage(FILE *f)
+{
+	fputs("usage: arniad [--version] [--help]\n"
+	      "The daemon of arnia. It is started by arnia-keeper; see arniad(8).\n",
+	      f);
+}
+
+int main(int argc, char **argv)
+{
+	static struct daemon d = { .listen_fd = -1, .lock_fd = -1, .cgroup_root = -1, .inotify = -1 };
+	struct error err = { 0 };
+	char now[40];
+	int r;
+
+	if (argc > 1) {
+		if (str_eq(argv[1], "--version"))
+			puts("arniad " ARNIA_VERSION);
+		else
+			usage(str_eq(argv[1], "--help") ? stdout : stderr);
+		return str_eq(argv[1], "--version") || str_eq(argv[1], "--help") ? 0 : 2;
+	}
+	log_init("arniad", getenv("ARNIA_DEBUG") ? LOG_DEBUG_ : LOG_INFO_);
+	signal(SIGPIPE, SIG_IGN);
+	umask(0077);
+	(void)str_copy(d.version_since, sizeof(d.version_since), time_rfc3339(time_real_ns(), now));
+	r = set_up(&d, &err);
+	if (r < 0) {
+		log_error("%s%s%s%s", err.text, err.hint[0] ? " (hint: " : "", err.hint, err.hint[0] ? ")" : "");
+		return err.kind == ERR_STATE ? 4 : 1;
+	}
+	r = loop_run(d.loop);
+	if (r < 0)
+		log_error("event loop: %s", strerror(-r));
+	return r < 0 ? 1 : r;
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "cmd/arniad/daemon.h"
+#include "lib/base/fd.h"
+#include "lib/base/file.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/base/time.h"
+#include "rootfs/template.h"
+
+#define RESOLV_MAX 65536
+#define RUNNING_OR_END (1u << PHASE_STOPPED | 1u << PHASE_FAILED)
+
+struct start_op {
+	struct machine *m;
+	op_done done;
+	void *arg;
+	struct error why;
+};
+
+/* The description of the machine's image merged below its spec, and where its rootfs lies. */
+static int image_apply(struct daemon *d, struct spec *s, char rootfs[4096], struct error *err)
+{
+	struct template_desc t = { 0 };
+	struct template_info info = { 0 };
+	struct spec_image image;
+	int r = template_find(d->in.share, d->in.state, s->image, &t, &info, err);
+
+	if (r < 0)
+		return r;
+	if (!info.built) {
+		err_set_kind(err, -ENOENT, ERR_NOT_FOUND, "image %s is not built", s->image);
+		err_hint(err, "arnia image build %s", s->image);
+		template_done(&t);
+		return -ENOENT;
+	}
+	image = (struct spec_image){ .cmd = t.cmd, .env = t.env, .workdir = t.workdir, .user = t.user,
+				     .stop_signal = t.stop_signal, .init = t.init };
+	spec_merge(s, &image);
+	template_done(&t);
+	if (rootfs) {
+		auto_free char *path = str_fmt("%s/templates/%s/rootfs", d->in.state, s->image);
+
+		(void)str_copy(rootfs, 4096, path);
+	}
+	return 0;
+}
+
+static uint64_t spec_caps(const struct daemon *d, const struct spec *s)
+{
+	return (s->cap_add & d->facts.plan.caps) & ~s->cap_drop;
+}
+
+/* Copy of the spec in `ret`, so that the image's defaults are merged for this start and not kept. */
+static int spec_copy(const struct spec *s, struct spec *ret, struct error *err)
+{
+	auto_json json *j = spec_encode(s);
+
+	return spec_decode(j, ret, err);
+}
+
+static int plan_make(struct daemon *d, struct machine *m, const struct cell *cell, struct plan **ret, struct error *err)
+{
+	struct spec spec = { 0 };
+	char rootfs[4096], ifname[16];
+	auto_free char *resolv = NULL;
+	struct plan_lease lease = { .id_base = m->lease.id_base, .addr = m->lease.addr, .cell = cell != NULL };
+	struct plan_input in = { .id = m->config.id, .name = MACHINE_NAME(m), .run = d->in.run, .state = d->in.state,
+				 .share = d->in.share, .rootfs = rootfs, .table = d->ids.nft_table,
+				 .ifgroup = d->ids.ifgroup, .spec = &spec, .facts = &d->facts.plan, .lease = &lease };
+	int r;
+
+	if ((r = spec_copy(&m->config.spec, &spec, err)) < 0)
+		return r;
+	in.gateway.s_addr = htonl(0xa9fe0101); /* 169.254.1.1 */
+	cell_names(d, &m->lease, ifname, &lease.ifindex);
+	lease.ifname = ifname;
+	if (file_read_at(AT_FDCWD, "/etc/resolv.conf", RESOLV_MAX, &resolv, NULL) >= 0)
+		in.host_resolv = resolv;
+	r = image_apply(d, &spec, rootfs, err);
+	if (r == 0)
+		r = profile_get(d, spec.seccomp, spec_caps(d, &spec), &in.seccomp, &in.seccomp_size, err);
+	if (r == 0)
+		r = plan_build_start(&in, ret, err);
+	spec_done(&spec);
+	return r;
+}
+
+static void start_op_end(struct daemon *d, struct start_op *op, const struct error *err)
+{
+	op->done(d, op->m, err, op->arg);
+	free(op);
+}
+
+/* The half-made start has been undone: now its caller hears why it failed. */
+static void on_undone(struct daemon *d, struct machine *m, const struct error *err, void *arg)
+{
+	struct start_op *op = arg;
+
+	(void)m;
+	(void)err;
+	start_op_end(d, op, &op->why);
+}
+
+static void start_failed(struct daemon *d, struct start_op *op, const struct error *why)
+{
+	struct machine *m = op->m;
+
+	op->why = *why;
+	err_prefix(&op->why, "%s", MACHINE_NAME(m));
+	(void)str_copy(m->state.error, sizeof(m->state.error), why->text);
+	m->exited = false;
+	if (machine_event(d, m, EVENT_START_FAILED, NULL) < 0) {
+		start_op_end(d, op, &op->why);
+		return;
+	}
+	machine_wait(m, RUNNING_OR_END, false, on_undone, op);
+	machine_clean(d, m);
+}
+
+static void on_started(struct daemon *d, const struct kp_result *r, const char *data, void *arg)
+{
+	struct start_op *op = arg;
+	struct machine *m = op->m;
+	bool exited = m->exited;
+
+	(void)data;
+	if (r->error.code) {
+		start_failed(d, op, &r->error);
+		return;
+	}
+	m->exited = false;
+	m->state.started_ns = time_real_ns();
+	m->state.error[0] = '\0';
+	if (machine_event(d, m, EVENT_STARTED, NULL) < 0)
+		log_error("%s: started while %s", MACHINE_NAME(m), phase_name(m->state.phase));
+	watch_start(d, m);
+	event_emit(d, "start", m, NULL, NULL);
+	start_op_end(d, op, NULL);
+	if (exited) { /* it ended before the worker's word came */
+		struct kp_exit x = { .pid = m->state.pid, .code = m->state.exit.code, .status = m->state.exit.status,
+				     .time_ns = m->state.exit.time_ns };
+
+		machine_exited(d, m, &x);
+	}
+}
+
+/* Everything that can be refused without leaving a trace. */
+static int start_prepare(struct daemon *d, struct machine *m, struct cell *cell, bool *ret_cell, struct error *err)
+{
+	bool routed = m->config.spec.net == NET_ROUTED;
+	enum phase p;
+	int r;
+
+	if ((r = lifecycle_next(m->state.phase, EVENT_START, &p, err)) < 0)
+		return r;
+	if (!keeper_connected(d->keeper)) {
+		err_set_kind(err, -ENOTCONN, ERR_UNREACHABLE, "the keeper is not running");
+		err_hint(err, "any arnia command as root starts it");
+		return -ENOTCONN;
+	}
+	if (routed && d->facts.net_error[0]) {
+		err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED, "no network: %s", d->facts.net_error);
+		err_hint(err, "arnia host doctor; or use --net none");
+		return -EOPNOTSUPP;
+	}
+	*ret_cell = routed && cell_take(d, cell);
+	if (*ret_cell)
+		m->lease = cell->lease;
+	else if ((r = lease_take(d->leases, routed, &m->lease, err)) < 0)
+		return r;
+	if (mkdirat(d->store.containers, m->config.id, 0700) && errno != EEXIST) {
+		r = err_sys(err, -errno, "make the machine's folder");
+		lease_give_back(d->leases, &m->lease);
+		return r;
+	}
+	return 0;
+}
+
+/* Plan to disk, then state, then the job: whatever dies in between, the plan says what to undo. */
+static int start_send(struct daemon *d, struct machine *m, const struct start_request *q, const struct cell *cell,
+		      struct start_op *op, struct error *err)
+{
+	struct job_request j = JOB_NONE;
+	auto_free void *bytes = NULL;
+	struct plan *plan = NULL;
+	int r = plan_make(d, m, cell, &plan, err);
+
+	if (r < 0)
+		return r;
+	if (q->rows) {
+		plan->process.rows = q->rows;
+		plan->process.cols = q->cols;
+	}
+	m->tty = plan->process.tty;
+	r = plan_encode(plan, &bytes, &j.size);
+	plan_free(plan);
+	if (r < 0)
+		return err_sys(err, r, "encode the plan");
+	if ((r = store_save_plan(&d->store, m->config.id, bytes, j.size, err)) < 0)
+		return r;
+	store_drop_exit(&d->store, m->config.id);
+	m->state.exit = (struct exit_record){ 0 };
+	m->stopping_asked = m->killed = m->exited = false;
+	j.kind = PLAN_START;
+	j.bytes = bytes;
+	j.id = m->config.id;
+	j.worker = cell ? cell->worker : 0;
+	j.flags = m->config.spec.open_stdin ? KP_JOB_STDIN : 0;
+	j.session = q->session;
+	j.done = on_started;
+	j.arg = op;
+	if ((r = job_submit(d, &j, NULL, err)) < 0) {
+		store_drop_plan(&d->store, m->config.id);
+		return r;
+	}
+	return machine_event(d, m, EVENT_START, err);
+}
+
+int machine_start(struct daemon *d, struct machine *m, const struct start_request *q, struct error *err)
+{
+	struct start_op *op;
+	struct cell cell = { 0 };
+	bool has_cell = false;
+	int r = start_prepare(d, m, &cell, &has_cell, err);
+
+	if (r < 0) {
+		err_prefix(err, "%s", MACHINE_NAME(m));
+		return r;
+	}
+	op = mem_alloc(sizeof(*op));
+	*op = (struct start_op){ .m = m, .done = q->done, .arg = q->arg };
+	r = start_send(d, m, q, has_cell ? &cell : NULL, op, err);
+	if (r < 0) {
+		if (has_cell) {
+			cell_put_back(d, &cell);
+			m->lease = (struct lease){ 0 };
+		}
+		lease_give_back(d->leases, &m->lease);
+		free(op);
+		err_prefix(err, "%s", MACHINE_NAME(m));
+	}
+	cells_refill(d);
+	return r;
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include "cmd/arniad/daemon.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/base/parse.h"
+#include "lib/base/str.h"
+#include "lib/base/time.h"
+
+static int kill_all(struct daemon *d, struct machine *m, struct error *err)
+{
+	auto_fd int cg = machine_cgroup(d, m, err);
+
+	m->killed = true;
+	/* the first process alone takes its whole pid namespace along (pid_namespaces(7)); the cgroup also has execs */
+	if (cg < 0)
+		return pidref_kill(&m->init, SIGKILL);
+	return cg_kill(cg, err);
+}
+
+static void on_stop_timeout(void *arg)
+{
+	struct machine *m = arg;
+	struct error err = { 0 };
+
+	m->stop_timer = NULL;
+	if (kill_all(m->daemon, m, &err) < 0)
+		log_error("%s: kill: %s", MACHINE_NAME(m), err.text);
+}
+
+static void arm_timer(struct daemon *d, struct machine *m, uint64_t ms)
+{
+	loop_del_timer(m->stop_timer);
+	m->stop_timer = loop_add_timer(d->loop, ms, on_stop_timeout, m);
+}
+
+static int stop_signal(const struct machine *m)
+{
+	int sig;
+
+	if (m->config.spec.stop_signal && parse_signal(m->config.spec.stop_signal, &sig) == 0)
+		return sig;
+	return m->config.spec.image_init ? SIGRTMIN + 3 : SIGTERM;
+}
+
+static int thaw(struct daemon *d, struct machine *m, struct error *err)
+{
+	auto_fd int cg = machine_cgroup(d, m, err);
+
+	return cg < 0 ? cg : cg_freeze(cg, false, err);
+}
+
+int machine_stop(struct daemon *d, struct machine *m, uint64_t timeout_ms, int sig, struct error *err)
+{
+	bool paused = m->state.phase == PHASE_PAUSED, failed = m->state.phase == PHASE_FAILED;
+	bool again = m->state.phase == PHASE_STOPPING;
+	int r = machine_event(d, m, EVENT_STOP, err);
+
+	if (r < 0)
+		return r;
+	m->stopping_asked = true;
+	if (failed) {
+		machine_clean(d, m);
+		return 0;
+	}
+	if (m->init.pid == 0) /* has ended already, is being cleaned up */
+		return 0;
+	if (timeout_ms == 0)
+		return kill_all(d, m, err);
+	if (paused && (r = thaw(d, m, err)) < 0)
+		return r;
+	if (!again || !m->stop_timer)
+		arm_timer(d, m, timeout_ms);
+	r = pidref_kill(&m->init, sig ? sig : stop_signal(m));
+	return r == -ESRCH ? 0 : r;
+}
+
+int machine_kill(struct daemon *d, struct machine *m, int sig, struct error *err)
+{
+	int r = machine_event(d, m, EVENT_KILL, err);
+
+	if (r < 0)
+		return r;
+	if (m->state.phase == PHASE_STOPPING && m->init.pid == 0) {
+		machine_clean(d, m);
+		return 0;
+	}
+	if (sig == SIGKILL)
+		return kill_all(d, m, err);
+	r = pidref_kill(&m->init, sig);
+	return r < 0 ? err_sys(err, r, "%s: signal %d", MACHINE_NAME(m), sig) : 0;
+}
+
+int machine_pause(struct daemon *d, struct machine *m, bool pause, struct error *err)
+{
+	enum lifecycle_event e = pause ? EVENT_PAUSE : EVENT_RESUME;
+	auto_fd int cg = -1;
+	enum phase p;
+	int r;
+
+	if ((r = lifecycle_next(m->state.phase, e, &p, err)) < 0) {
+		err_prefix(err, "%s", MACHINE_NAME(m));
+		return r;
+	}
+	if ((cg = machine_cgroup(d, m, err)) < 0)
+		return cg;
+	if ((r = cg_freeze(cg, pause, err)) < 0)
+		return r;
+	return machine_event(d, m, e, err);
+}
+
+/* Why it ended, in one word for `list`. */
+static const char *cause_of(struct daemon *d, const struct machine *m, const struct kp_exit *x)
+{
+	struct cg_stat st = { .oom_kill = CG_UNSET };
+	auto_fd int cg = machine_cgroup(d, m, NULL);
+
+	if (x->code == 0)
+		return "unknown";
+	if (cg >= 0 && cg_read_stat(cg, &st) == 0 && st.oom_kill != CG_UNSET && st.oom_kill > 0 &&
+	    (x->code != CLD_EXITED || x->status == 128 + SIGKILL))
+		return "oom";
+	if (m->stopping_asked || m->killed)
+		return "stopped";
+	return x->code == CLD_EXITED ? "exited" : "signal";
+}
+
+void machine_exited(struct daemon *d, struct machine *m, const struct kp_exit *x)
+{
+	struct exit_record *e = &m->state.exit;
+
+	if (m->state.phase == PHASE_STARTING) { /* the worker's result decides what this means */
+		m->exited = true;
+		*e = (struct exit_record){ .code = x->code, .status = x->status, .time_ns = x->time_ns };
+		return;
+	}
+	*e = (struct exit_record){ .known = true, .code = x->code, .status = x->status,
+				   .time_ns = x->time_ns ? x->time_ns : time_real_ns() };
+	(void)str_copy(e->cause, sizeof(e->cause), cause_of(d, m, x));
+	loop_del_timer(m->stop_timer);
+	m->stop_timer = NULL;
+	machine_drop_fds(m);
+	m->state.pid = 0;
+	watch_stop(d, m);
+	if (machine_event(d, m, EVENT_EXITED, NULL) < 0) {
+		log_warn("%s: exit while %s", MACHINE_NAME(m), phase_name(m->state.phase));
+		return;
+	}
+	event_emit(d, "exit", m, NULL, view_exit(e));
+	machine_clean(d, m);
+}
+
+static void forget_keeper_record(struct daemon *d, const struct machine *m)
+{
+	struct kp_ref ref = { 0 };
+
+	(void)str_copy(ref.id, sizeof(ref.id), m->config.id);
+	keeper_send(d->keeper, KP_FORGET, 0, &ref, sizeof(ref), NULL, 0);
+	store_drop_exit(&d->store, m->config.id);
+}
+
+/* Removed with --rm: nothing waits for the result but those who asked to be told. */
+static void removed_quietly(struct daemon *d, struct machine *m, const struct error *err, void *arg)
+{
+	(void)d;
+	(void)arg;
+	if (m && err)
+		log_error("%s: remove: %s", MACHINE_NAME(m), err->text);
+}
+
+static void cleaned(struct daemon *d, struct machine *m)
+{
+	struct error err = { 0 };
+
+	lease_give_back(d->leases, &m->lease);
+	store_drop_plan(&d->store, m->config.id);
+	forget_keeper_record(d, m);
+	m->state.pid = 0;
+	machine_event(d, m, EVENT_CLEANED, NULL);
+	if (m->state.phase == PHASE_STOPPED && m->config.spec.remove && !m->removing &&
+	    machine_remove(d, m, removed_quietly, NULL, &err) < 0)
+		log_error("%s: remove: %s", MACHINE_NAME(m), err.text);
+}
+
+static void on_cleaned(struct daemon *d, const struct kp_result *r, const char *data, void *arg)
+{
+	struct machine *m = arg;
+
+	(void)data;
+	if (r->error.code) {
+		(void)str_copy(m->state.error, sizeof(m->state.error), r->error.text);
+		log_error("%s: clean up: %s", MACHINE_NAME(m), r->error.text);
+		/* the keeper going away is no verdict on the machine: reconcile tries again */
+		if (r->error.code != -EPIPE)
+			machine_event(d, m, EVENT_CLEAN_FAILED, NULL);
+		return;
+	}
+	cleaned(d, m);
+}
+
+void machine_clean(struct daemon *d, struct machine *m)
+{
+	struct job_request j = JOB_NONE;
+	struct plan *start = NULL, undo;
+	struct error err = { 0 };
+	int r = store_load_plan(&d->store, m->config.id, &start, &err);
+
+	if (r == -ENOENT) { /* nothing was begun */
+		cleaned(d, m);
+		return;
+	}
+	if (r == 0) {
+		plan_rekind(start, PLAN_DESTROY, &undo);
+		j.kind = PLAN_DESTROY;
+		j.plan = &undo;
+		j.id = m->config.id;
+		j.done = on_cleaned;
+		j.arg = m;
+		r = job_submit(d, &j, NULL, &err);
+		plan_free(start);
+	}
+	if (r < 0 && r != -ENOTCONN) {
+		(void)str_copy(m->state.error, sizeof(m->state.error), err.text);
+		log_error("%s: clean up: %s", MACHINE_NAME(m), err.text);
+		machine_event(d, m, EVENT_CLEAN_FAILED, NULL);
+	}
+}
+
+struct remove_op {
+	struct machine *m;
+	op_done done;
+	void *arg;
+};
+
+static void on_folder_removed(struct daemon *d, const struct kp_result *r, const char *data, void *arg)
+{
+	struct remove_op *op = arg;
+	struct machine *m = op->m;
+	struct error err = r->error;
+	char id[ID_LEN + 1];
+
+	(void)data;
+	m->removing = false;
+	(void)str_copy(id, sizeof(id), m->config.id);
+	if (!err.code)
+		store_remove(&d->store, id, m->config.spec.remove, &err);
+	if (err.code) {
+		err_prefix(&err, "%s", MACHINE_NAME(m));
+		op->done(d, m, &err, op->arg);
+	} else {
+		event_emit(d, "remove", m, NULL, NULL);
+		machine_forget(d, m);
+		op->done(d, NULL, NULL, op->arg);
+	}
+	free(op);
+}
+
+int machine_remove(struct daemon *d, struct machine *m, op_done done, void *arg, struct error *err)
+{
+	struct job_request j = JOB_NONE;
+	struct plan p = { .kind = PLAN_REMOVE, .id = m->config.id, .name = MACHINE_NAME(m), .run = d->in.run,
+			  .state = d->in.state, .share = d->in.share };
+	auto_free char *dir = str_fmt("%s/containers/%s", d->in.state, m->config.id);
+	struct remove_op *op;
+	enum phase ph;
+	int r;
+
+	if (m->removing)
+		return err_set_kind(err, -EBUSY, ERR_STATE, "%s: it is being removed", MACHINE_NAME(m));
+	if ((r = lifecycle_next(m->state.phase, EVENT_REMOVE, &ph, err)) < 0) {
+		err_prefix(err, "%s", MACHINE_NAME(m));
+		return r;
+	}
+	op = mem_alloc(sizeof(*op));
+	*op = (struct remove_op){ .m = m, .done = done, .arg = arg };
+	p.layers_dir = dir;
+	j.kind = PLAN_REMOVE;
+	j.plan = &p;
+	j.id = m->config.id;
+	j.done = on_folder_removed;
+	j.arg = op;
+	if ((r = job_submit(d, &j, NULL, err)) < 0)
+		free(op);
+	else
+		m->removing = true;
+	return r;
+}
