@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The standard content of a container's /proc, /sys and /dev: OCI runtime-spec config-linux.md ("Default
+ * Filesystems", "Default Devices"), and the paths that Docker (moby oci/defaults.go) and Podman
+ * (containers/common) mask. */
+#include <sys/mount.h>
+#include "rootfs/rootfs.h"
+
+#define HARD (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
+static const struct mount_item mounts[] = {
+	{ .fstype = "proc", .target = "/proc", .flags = HARD },
+	/* Before what lies in it: nothing is ever made in the image's own /dev. */
+	{ .fstype = "tmpfs",
+	  .target = "/dev",
+	  .data = "mode=755,size=65536k",
+	  .flags = MS_NOSUID | MS_STRICTATIME },
+	{ .fstype = "devpts",
+	  .target = "/dev/pts",
+	  .data = "newinstance,ptmxmode=0666,mode=0620,gid=5",
+	  .flags = MS_NOSUID | MS_NOEXEC },
+	{ .fstype = "tmpfs",
+	  .source = "shm",
+	  .target = "/dev/shm",
+	  .data = "mode=1777,size=65536k",
+	  .flags = HARD },
+	{ .fstype = "mqueue", .target = "/dev/mqueue", .flags = HARD, .optional = true },
+	{ .fstype = "sysfs", .target = "/sys", .flags = HARD | MS_RDONLY },
+	{ .fstype = "cgroup2",
+	  .source = "cgroup",
+	  .target = "/sys/fs/cgroup",
+	  .flags = HARD | MS_RDONLY,
+	  .optional = true },
+};
+
+static const struct dev_item devices[] = {
+	{ "/dev/null", "/dev/null", 'c', 1, 3 },       { "/dev/zero", "/dev/zero", 'c', 1, 5 },
+	{ "/dev/full", "/dev/full", 'c', 1, 7 },       { "/dev/random", "/dev/random", 'c', 1, 8 },
+	{ "/dev/urandom", "/dev/urandom", 'c', 1, 9 }, { "/dev/tty", "/dev/tty", 'c', 5, 0 },
+};
+
+static const struct link_item links[] = {
+	{ "/proc/self/fd", "/dev/fd" },	      { "/proc/self/fd/0", "/dev/stdin" },
+	{ "/proc/self/fd/1", "/dev/stdout" }, { "/proc/self/fd/2", "/dev/stderr" },
+	{ "pts/ptmx", "/dev/ptmx" },
+};
+
+static const char *const masked[] = {
+	"/proc/acpi",
+	"/proc/asound",
+	"/proc/interrupts",
+	"/proc/kcore",
+	"/proc/keys",
+	"/proc/latency_stats",
+	"/proc/sched_debug",
+	"/proc/scsi",
+	"/proc/timer_list",
+	"/proc/timer_stats",
+	"/sys/devices/virtual/powercap",
+	"/sys/firmware",
+};
+
+static const char *const readonly_paths[] = {
+	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+};
+
+void rootfs_config_defaults(struct rootfs_config *c, struct arena *a)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
+		struct mount_item *m = arena_push(a, &c->mounts);
+
+		*m = mounts[i];
+		m->kind = MOUNT_FS;
+		m->create = true;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
+		*arena_push(a, &c->devices) = devices[i];
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		*arena_push(a, &c->links) = links[i];
+	for (size_t i = 0; i < ARRAY_SIZE(masked); i++)
+		strv_push(a, &c->masked, masked[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(readonly_paths); i++)
+		strv_push(a, &c->readonly_paths, readonly_paths[i]);
+}

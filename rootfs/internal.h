@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef ARNIA_ROOTFS_INTERNAL_H
+#define ARNIA_ROOTFS_INTERNAL_H
+/* Shared by the files of rootfs/ only. Functions without `struct error *` return 0 or a descriptor, or a
+ * negative errno. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/mount.h>
+#include "lib/base/error.h"
+#include "rootfs/rootfs_config.h"
+
+#define STAGE_ROOT "root"   /* the root mount below the stage */
+#define STAGE_FILES "files" /* place for the tmpfs of struct file_item */
+#define STAGE_NAME_SIZE 24
+/* Name below the stage of source i: binds in the order of mounts[], then devices[]. */
+const char *stage_source_name(size_t i, char buf[STAGE_NAME_SIZE]);
+
+/* mnt.c: the calls of the mount API (mount_setattr(2), open_tree(2), move_mount(2)) with CLOEXEC and -errno.
+ */
+int mnt_clone(int dirfd, const char *path, bool recursive); /* detached clone; path "" clones dirfd itself */
+int mnt_attach(int mount, int dirfd, const char *path);	    /* path "" attaches on dirfd itself */
+/* Attributes of a mount given by descriptor; propagation 0 leaves it, userns -1 leaves the id map. */
+int mnt_set(int mount, bool recursive, uint64_t attr_set, uint64_t propagation, int userns);
+uint64_t mnt_attrs(uint64_t ms_flags); /* MS_* of mount(2) -> MOUNT_ATTR_* */
+/* mount(2) on a descriptor, so that the target cannot be another than the one that was looked at. */
+int mnt_make(const char *source, int target, const char *fstype, unsigned long flags, const char *data);
+/* A new detached tmpfs with these options ("mode=755"). */
+int mnt_tmpfs(const char *const *options, uint64_t attrs);
+
+/* target.c: targets of mounts, nodes, links and files below the root. `path` is normalized. */
+struct target_want {
+	const char *path;
+	bool dir, create;
+	bool nolink; /* no part of the path may be a link */
+};
+int target_open(int root, const struct target_want *w); /* O_PATH descriptor */
+/* Parent folder of `path`, made when missing, and the last part of it. Below /dev no part may be a link: what
+ * lies in /dev of an image must not lead elsewhere. */
+int target_parent(int root, const char *path, const char **ret_name);
+/* Regular file (or what is there, when it is no folder and no link) at `path`; a link in its place is
+ * removed. */
+int target_node(int root, const char *path);
+/* The rules for mounts that would hide or replace procfs (CVE-2019-16884, CVE-2023-27561, CVE-2025-52881). */
+int target_check_proc(const struct mount_item *m, const char *path, int fd, struct error *err);
+
+/* The steps of rootfs_guest_mount, each in the file of its name. */
+struct guest {
+	const struct rootfs_config *c;
+	int stage, root;
+	size_t n_binds; /* sources of mounts[] before those of devices[] */
+};
+int guest_source(const struct guest *g, size_t i,
+		 uint64_t propagation); /* detached clone of the staged source i */
+int guest_mounts(const struct guest *g, struct error *err);
+int guest_devices(const struct guest *g, struct error *err);
+int guest_links(const struct guest *g, struct error *err);
+int guest_files(const struct guest *g, struct error *err);
+
+/* copyup.c: copy the content of folder `from` into folder `to`, with owners, modes, times and extended
+ * attributes; other filesystems, devices and sockets are left out. */
+int copyup_tree(int from, int to);
+
+#endif

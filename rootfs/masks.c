@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+#include "lib/base/fd.h"
+#include "lib/base/path.h"
+#include "rootfs/internal.h"
+#include "rootfs/rootfs.h"
+
+#define MASK_ATTRS (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+
+struct masks {
+	int root;
+	int null;  /* O_PATH of the checked /dev/null, or the reason why there is none */
+	int empty; /* mount of an empty read-only tmpfs, once it is attached somewhere; -1 before */
+};
+
+static void masks_done(struct masks *m)
+{
+	fd_close(&m->root);
+	fd_close(&m->null);
+	fd_close(&m->empty);
+}
+
+/* /dev/null of an image may be a link or any other file: what it is, is asked of the descriptor that is bound
+ * later (CVE-2025-31133). */
+static int open_null(int root)
+{
+	auto_fd int fd = path_open_in_nolink(root, "/dev/null", O_PATH | O_NOFOLLOW, 0);
+	struct stat st;
+
+	if (fd < 0)
+		return fd_steal(&fd);
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+		return -ENODEV;
+	return fd_steal(&fd);
+}
+
+static int make_empty(void)
+{
+	static const char *const options[] = { "mode=555", "size=4k", "nr_inodes=2", NULL };
+
+	return mnt_tmpfs(options, MASK_ATTRS);
+}
+
+static int mask_dir(struct masks *m, int target)
+{
+	auto_fd int mount = m->empty >= 0 ? mnt_clone(m->empty, "", false) : make_empty();
+	int r;
+
+	if (mount < 0)
+		return fd_steal(&mount);
+	r = mnt_attach(mount, target, "");
+	if (r == 0 && m->empty < 0)
+		m->empty = fd_steal(&mount);
+	return r;
+}
+
+static int mask_file(const struct masks *m, int target)
+{
+	auto_fd int clone = -1;
+	int r;
+
+	if (m->null < 0)
+		return m->null;
+	clone = mnt_clone(m->null, "", false);
+	if (clone < 0)
+		return fd_steal(&clone);
+	/* Not NODEV: the node shall work. */
+	r = mnt_set(clone, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, MS_PRIVATE, -1);
+	return r < 0 ? r : mnt_attach(clone, target, "");
+}
+
+/* The descriptor of what shall be covered: -ENOENT when there is nothing. */
+static int open_path(int root, const char *path, bool *ret_dir)
+{
+	auto_fd int fd = path_open_in(root, path, O_PATH, 0);
+	struct stat st;
+
+	if (fd == -ENOTDIR || fd == -ELOOP)
+		return -ENOENT;
+	if (fd < 0)
+		return fd_steal(&fd);
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	*ret_dir = S_ISDIR(st.st_mode);
+	return fd_steal(&fd);
+}
+
+static int mask_path(struct masks *m, const char *path)
+{
+	bool dir;
+	auto_fd int fd = open_path(m->root, path, &dir);
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	return dir ? mask_dir(m, fd) : mask_file(m, fd);
+}
+
+static int make_readonly(int root, const char *path)
+{
+	bool dir;
+	auto_fd int fd = open_path(root, path, &dir), clone = -1;
+	int r;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	clone = mnt_clone(fd, "", true);
+	if (clone < 0)
+		return fd_steal(&clone);
+	r = mnt_set(clone, true, MOUNT_ATTR_RDONLY, MS_PRIVATE, -1);
+	return r < 0 ? r : mnt_attach(clone, fd, "");
+}
+
+int rootfs_guest_seal(const struct rootfs_config *c, struct error *err)
+{
+	cleanup(masks_done) struct masks m = { .null = -1, .empty = -1 };
+	int r = 0;
+
+	m.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (m.root < 0)
+		return err_sys(err, -errno, "open /");
+	m.null = open_null(m.root);
+	for (size_t i = 0; i < c->masked.n; i++) {
+		r = mask_path(&m, c->masked.v[i]);
+		if (r < 0)
+			return err_sys(err, r, "mask %s", c->masked.v[i]);
+	}
+	for (size_t i = 0; i < c->readonly_paths.n; i++) {
+		r = make_readonly(m.root, c->readonly_paths.v[i]);
+		if (r < 0)
+			return err_sys(err, r, "make %s read-only", c->readonly_paths.v[i]);
+	}
+	if (c->readonly)
+		r = mnt_set(m.root, false, MOUNT_ATTR_RDONLY, 0, -1);
+	return r < 0 ? err_sys(err, r, "make the root read-only") : 0;
+}

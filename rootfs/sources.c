@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sources of binds and devices: cloned in the host's mount namespace, attached below the stage of ours. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+#include "lib/base/fd.h"
+#include "rootfs/internal.h"
+#include "rootfs/rootfs.h"
+
+/* A visit to another mount namespace: setns(2) moves the root and the working directory, so both ways are
+ * kept. */
+struct visit {
+	int home, cwd; /* -1: not away */
+};
+
+static void visit_done(struct visit *v)
+{
+	fd_close(&v->home);
+	fd_close(&v->cwd);
+}
+
+static int visit_begin(struct visit *v, int mntns, struct error *err)
+{
+	if (mntns < 0)
+		return 0;
+	v->home = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	v->cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (v->home < 0 || v->cwd < 0)
+		return err_sys(err, -errno, "keep the own mount namespace");
+	if (setns(mntns, CLONE_NEWNS) < 0)
+		return err_sys(err, -errno, "enter the host's mount namespace");
+	return 0;
+}
+
+static int visit_end(const struct visit *v, struct error *err)
+{
+	if (v->home < 0)
+		return 0;
+	if (setns(v->home, CLONE_NEWNS) < 0)
+		return err_sys(err, -errno, "return to the own mount namespace");
+	return fchdir(v->cwd) < 0 ? err_sys(err, -errno, "return to the stage") : 0;
+}
+
+static uint64_t wanted_propagation(const struct mount_item *m)
+{
+	/* A clone is a peer of its source: left so only when asked. Asked or not, "shared" comes from
+	 * attaching below the stage, so there it means "leave". */
+	if (m->flags & MS_SHARED)
+		return 0;
+	return m->flags & MS_SLAVE ? MS_SLAVE : MS_PRIVATE;
+}
+
+static int clone_bind(const struct mount_item *m, int userns, struct error *err)
+{
+	auto_fd int fd = mnt_clone(AT_FDCWD, m->source, m->flags & MS_REC);
+	int r;
+
+	if (fd < 0)
+		return err_sys(err, fd, "mount source %s", m->source);
+	r = mnt_set(fd, true, mnt_attrs(m->flags), wanted_propagation(m), m->idmap ? userns : -1);
+	if (r == -EINVAL && m->idmap) {
+		err_set_kind(err, r, ERR_UNSUPPORTED, "mount source %s: its filesystem cannot be idmapped",
+			     m->source);
+		err_hint(err, "mount it without idmap; files keep the host's ids then");
+		return r;
+	}
+	return r < 0 ? err_sys(err, r, "set the options of %s", m->source) : fd_steal(&fd);
+}
+
+static int check_device(int fd, const struct dev_item *d, struct stat *ret_st, struct error *err)
+{
+	mode_t type = d->type == 'b' ? S_IFBLK : S_IFCHR;
+
+	if (fstat(fd, ret_st) < 0)
+		return err_sys(err, -errno, "device %s", d->path);
+	if ((ret_st->st_mode & S_IFMT) != type || ret_st->st_rdev != makedev(d->major, d->minor))
+		return err_set(err, -ENODEV, "%s is not the device %c %u:%u", d->path, d->type, d->major,
+			       d->minor);
+	return 0;
+}
+
+static int clone_device(const struct dev_item *d, int userns, struct error *err)
+{
+	auto_fd int fd = mnt_clone(AT_FDCWD, d->path, false);
+	uint64_t attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return err_sys(err, fd, "device %s", d->path);
+	r = check_device(fd, d, &st, err);
+	if (r < 0)
+		return r;
+	/* A node for root alone is of use only when the host's root appears as the container's: tmpfs
+	 * since 6.3. */
+	if ((st.st_mode & 06) != 06 && userns >= 0 && mnt_set(fd, false, attrs, MS_PRIVATE, userns) == 0)
+		return fd_steal(&fd);
+	r = mnt_set(fd, false, attrs, MS_PRIVATE, -1);
+	return r < 0 ? err_sys(err, r, "set the options of %s", d->path) : fd_steal(&fd);
+}
+
+struct sources {
+	int *fds; /* binds in order, then devices; -1: an optional one that is missing */
+	size_t n, capacity;
+};
+
+static void sources_done(struct sources *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		fd_close(&s->fds[i]);
+	free(s->fds);
+}
+
+static int clone_all(const struct rootfs_config *c, int userns, struct sources *s, struct error *err)
+{
+	for (size_t i = 0; i < c->mounts.n; i++) {
+		const struct mount_item *m = &c->mounts.v[i];
+		int fd;
+
+		if (m->kind != MOUNT_BIND)
+			continue;
+		fd = clone_bind(m, userns, err);
+		if (fd < 0 && !m->optional)
+			return fd;
+		s->fds[s->n++] = MAX(fd, -1);
+	}
+	for (size_t i = 0; i < c->devices.n; i++) {
+		int fd = clone_device(&c->devices.v[i], userns, err);
+
+		if (fd < 0)
+			return fd;
+		s->fds[s->n++] = fd;
+	}
+	return 0;
+}
+
+/* Attach source i at a place of its own type. */
+static int attach_source(int stage, size_t i, int fd)
+{
+	char name[STAGE_NAME_SIZE];
+	struct stat st;
+	int r;
+
+	stage_source_name(i, name);
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	r = S_ISDIR(st.st_mode) ? mkdirat(stage, name, 0755) : mknodat(stage, name, S_IFREG | 0644, 0);
+	if (r < 0 && errno != EEXIST)
+		return -errno;
+	return mnt_attach(fd, stage, name);
+}
+
+int rootfs_stage_sources(const struct rootfs_config *c, int stage, int host_mntns, int userns,
+			 struct error *err)
+{
+	cleanup(visit_done) struct visit visit = { -1, -1 };
+	cleanup(sources_done) struct sources s = { .capacity = c->mounts.n + c->devices.n };
+	struct error back = { 0 };
+	int r, r_back;
+
+	s.fds = mem_alloc_n(s.capacity + 1, sizeof(int));
+	r = visit_begin(&visit, host_mntns, err);
+	if (r < 0)
+		return r;
+	r = clone_all(c, userns, &s, err);
+	r_back = visit_end(&visit, &back);
+	if (r_back < 0) {
+		if (err)
+			*err = back;
+		return r_back;
+	}
+	for (size_t i = 0; r == 0 && i < s.n; i++) {
+		if (s.fds[i] >= 0)
+			r = attach_source(stage, i, s.fds[i]);
+		if (r < 0)
+			err_sys(err, r, "attach source %zu", i);
+	}
+	if (r == 0)
+		err_clear(err);
+	return r;
+}
