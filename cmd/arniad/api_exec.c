@@ -99,6 +99,7 @@ static int exec_submit(struct daemon *d, struct machine *m, struct rpc_call *c, 
 	(void)str_copy(op->machine_id, sizeof(op->machine_id), m->config.id);
 	op->command = str_dup(e->x.argv.v[0]);
 	e->x.exec_id = op->exec_id;
+	e->x.null_stdio = !e->x.tty && !e->stdio;
 	if (e->stdio) {
 		for (int i = 0; i < 3; i++)
 			stdio[i] = rpc_take_fd(c, (size_t)i + 1);

@@ -119,9 +119,7 @@ static void explain_line(struct daemon *d, const char *text, void *arg)
 	struct explain *x = arg;
 
 	(void)d;
-	strbuf_add(&x->text, text);
-	if (!str_ends(text, "\n"))
-		strbuf_addc(&x->text, '\n');
+	strbuf_add(&x->text, text); /* pieces, put together */
 }
 
 static void explain_gone(struct rpc_call *c, void *arg)

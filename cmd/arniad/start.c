@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include "cmd/arniad/daemon.h"
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
@@ -52,11 +53,6 @@ static int image_apply(struct daemon *d, struct spec *s, char rootfs[4096], stru
 	return 0;
 }
 
-static uint64_t spec_caps(const struct daemon *d, const struct spec *s)
-{
-	return (s->cap_add & d->facts.plan.caps) & ~s->cap_drop;
-}
-
 /* Copy of the spec in `ret`, so that the image's defaults are merged for this start and not kept. */
 static int spec_copy(const struct spec *s, struct spec *ret, struct error *err)
 {
@@ -65,15 +61,27 @@ static int spec_copy(const struct spec *s, struct spec *ret, struct error *err)
 	return spec_decode(j, ret, err);
 }
 
-static int plan_make(struct daemon *d, struct machine *m, const struct cell *cell, struct plan **ret, struct error *err)
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static int plan_make(struct daemon *d, struct machine *m, const struct start_request *q, bool cell, struct plan **ret,
+		     struct error *err)
 {
 	struct spec spec = { 0 };
 	char rootfs[4096], ifname[16];
 	auto_free char *resolv = NULL;
-	struct plan_lease lease = { .id_base = m->lease.id_base, .addr = m->lease.addr, .cell = cell != NULL };
+	struct plan_lease lease = { .id_base = m->lease.id_base, .addr = m->lease.addr, .cell = cell };
 	struct plan_input in = { .id = m->config.id, .name = MACHINE_NAME(m), .run = d->in.run, .state = d->in.state,
 				 .share = d->in.share, .rootfs = rootfs, .table = d->ids.nft_table,
-				 .ifgroup = d->ids.ifgroup, .spec = &spec, .facts = &d->facts.plan, .lease = &lease };
+				 .ifgroup = d->ids.ifgroup, .spec = &spec, .facts = &d->facts.plan, .lease = &lease, .rows = q->rows, .cols = q->cols,
+				 .now_boot_ns = clock_ns(CLOCK_BOOTTIME), .now_mono_ns = clock_ns(CLOCK_MONOTONIC) };
+	struct plan_node *nodes = NULL;
+	struct arena arena = { 0 };
 	int r;
 
 	if ((r = spec_copy(&m->config.spec, &spec, err)) < 0)
@@ -85,9 +93,13 @@ static int plan_make(struct daemon *d, struct machine *m, const struct cell *cel
 		in.host_resolv = resolv;
 	r = image_apply(d, &spec, rootfs, err);
 	if (r == 0)
-		r = profile_get(d, spec.seccomp, spec_caps(d, &spec), &in.seccomp, &in.seccomp_size, err);
+		r = plan_probe_nodes(&spec, &arena, &nodes, &in.n_nodes, err);
+	in.nodes = nodes;
+	if (r == 0)
+		r = profile_get(d, spec.seccomp, plan_caps(&spec, d->facts.plan.caps), &in.seccomp, &in.seccomp_size, err);
 	if (r == 0)
 		r = plan_build_start(&in, ret, err);
+	arena_done(&arena);
 	spec_done(&spec);
 	return r;
 }
@@ -190,14 +202,10 @@ static int start_send(struct daemon *d, struct machine *m, const struct start_re
 	struct job_request j = JOB_NONE;
 	auto_free void *bytes = NULL;
 	struct plan *plan = NULL;
-	int r = plan_make(d, m, cell, &plan, err);
+	int r = plan_make(d, m, q, cell != NULL, &plan, err);
 
 	if (r < 0)
 		return r;
-	if (q->rows) {
-		plan->process.rows = q->rows;
-		plan->process.cols = q->cols;
-	}
 	m->tty = plan->process.tty;
 	r = plan_encode(plan, &bytes, &j.size);
 	plan_free(plan);
