@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What every bats file loads. A file gets one private instance (ARNIA_ROOT) inside a network namespace of its own, which stands for the host:
+# tests never touch the real host's network. After each file everything is compared with what was there before.
+
+ARNIA_BUILD=${ARNIA_BUILD:-$BATS_TEST_DIRNAME/../../build}
+ARNIA_BIN=$(cd "$ARNIA_BUILD/bin" && pwd)
+ARNIA_FAKES=$ARNIA_BUILD/tests/fakes
+export ARNIA_BIN ARNIA_FAKES
+
+# ---- the instance ----
+
+# instance_up: call in setup_file.
+instance_up() {
+  export ARNIA_ROOT="$BATS_FILE_TMPDIR/arnia"
+  export HOST_NS="arniat$$"
+  export HOST_ADDR=198.51.100.1 # of the "host", on the link to the outside
+  export PEER_ADDR=198.51.100.2 # somebody outside
+  export PEER_NS="arniap$$"
+  mkdir -p "$ARNIA_ROOT"
+  chmod 755 "$BATS_FILE_TMPDIR" "$ARNIA_ROOT"
+  ip netns add "$HOST_NS"
+  ip netns add "$PEER_NS"
+  ip -n "$HOST_NS" link set lo up
+  ip -n "$PEER_NS" link set lo up
+  ip -n "$HOST_NS" link add up0 type veth peer name up0 netns "$PEER_NS"
+  ip -n "$HOST_NS" addr add "$HOST_ADDR/24" dev up0
+  ip -n "$HOST_NS" link set up0 up
+  ip -n "$PEER_NS" addr add "$PEER_ADDR/24" dev up0
+  ip -n "$PEER_NS" link set up0 up
+  leaks_note > "$BATS_FILE_TMPDIR/before"
+}
+
+# instance_down: call in teardown_file; fails the file on anything left.
+instance_down() {
+  local rc=0
+  arnia host shutdown --kill -y > "$BATS_FILE_TMPDIR/shutdown" 2>&1 || {
+    echo "# host shutdown: $(cat "$BATS_FILE_TMPDIR/shutdown")" >&3
+    rc=1
+  }
+  wait_until 50 instance_is_gone || {
+    echo "# the keeper or the daemon did not end" >&3
+    rc=1
+  }
+  leaks_check || rc=1
+  ip netns del "$PEER_NS"
+  ip netns del "$HOST_NS"
+  return $rc
+}
+
+instance_is_gone() {
+  [[ -z "$(instance_pids)" ]]
+}
+
+# Pids of our programs that serve this instance.
+instance_pids() {
+  local p
+  for p in /proc/[0-9]*; do
+    [[ "$(readlink "$p/exe" 2> /dev/null)" == "$ARNIA_BIN"/* ]] || continue
+    tr '\0' '\n' < "$p/environ" 2> /dev/null | grep -qx "ARNIA_ROOT=$ARNIA_ROOT" || continue
+    echo "${p#/proc/}"
+  done
+}
+
+# on_host CMD...: run on the test's "host".
+on_host() {
+  nsenter --net="/run/netns/$HOST_NS" -- "$@"
+}
+# outside CMD...: run where only the uplink leads.
+outside() {
+  nsenter --net="/run/netns/$PEER_NS" -- "$@"
+}
+arnia() {
+  on_host "$ARNIA_BIN/arnia" "$@"
+}
+# Have the image once for all files: built in a folder that outlives the file's instance, then copied by hard links.
+image_ready() {
+  arnia image build busybox > /dev/null 2>&1 || arnia image info busybox > /dev/null
+}
+
+daemon_pid() {
+  arnia version -f json | jq -r .pid
+}
+keeper_pid() {
+  arnia version -f json | jq -r .keeper
+}
+pid_of() {
+  arnia info -f json "$1" | jq -r .pid
+}
+state_of() {
+  arnia info -f json "$1" 2> /dev/null | jq -r .state
+}
+
+# ---- waiting for events that have no descriptor: bounded ----
+
+# wait_until TENTHS CMD...
+wait_until() {
+  local n=$1
+  shift
+  while ! "$@"; do
+    ((n-- > 0)) || return 1
+    sleep 0.1
+  done
+}
+
+# ---- what a test looks at ----
+
+# run_arnia ARGS...: like bats' run, stdout in $output, stderr in $stderr; logs all three for a failing test.
+run_arnia() {
+  run --separate-stderr arnia "$@"
+  echo "\$ arnia $*"
+  echo "status $status"
+  printf 'stdout: %s\nstderr: %s\n' "$output" "${stderr:-}"
+}
+# one_line_error CODE TEXT: the last run_arnia failed with this code and one line on stderr that has TEXT.
+one_line_error() {
+  [[ "$status" -eq "$1" ]] || { echo "expected exit code $1, got $status"; return 1; }
+  [[ "$(grep -c . <<< "$stderr")" -eq 1 ]] || { echo "expected one line on stderr"; return 1; }
+  [[ "$stderr" == "arnia: "* ]] || { echo "expected the line to begin with 'arnia: '"; return 1; }
+  [[ "$stderr" == *"$2"* ]] || { echo "expected '$2' in it"; return 1; }
+}
+
+# ---- leaks ----
+
+cgroup2_mount() {
+  if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then echo /sys/fs/cgroup; else echo /sys/fs/cgroup/unified; fi
+}
+
+leaks_note() {
+  echo "mounts: $(sed 's/^[0-9]* [0-9]* //' /proc/self/mountinfo | grep -v "/run/netns\|nsfs" | sort | md5sum)"
+  echo "cgroups: $(find "$(cgroup2_mount)" -type d -name '*arnia*' | sort | tr '\n' ' ')"
+  echo "links: $(ip -n "$HOST_NS" -o link | awk -F': ' '{print $2}' | sort | tr '\n' ' ')"
+  echo "nft: $(on_host nft list ruleset | md5sum)"
+  echo "routes: $(ip -n "$HOST_NS" route | sort | md5sum)"
+  echo "addresses: $(ip -n "$HOST_NS" -o addr show lo | awk '{print $4}' | sort | tr '\n' ' ')"
+  echo "slots: $(find /run/arnia-slots -type l -lname "$ARNIA_ROOT" 2> /dev/null | tr '\n' ' ')"
+}
+leaks_check() {
+  leaks_note > "$BATS_FILE_TMPDIR/after"
+  diff "$BATS_FILE_TMPDIR/before" "$BATS_FILE_TMPDIR/after" >&3 || return 1
+  [[ -z "$(ls -A "$ARNIA_ROOT/lib/containers" 2> /dev/null)" ]] || {
+    echo "# left in containers: $(ls -A "$ARNIA_ROOT/lib/containers")" >&3
+    return 1
+  }
+}
+# quiet_check: between tests, with machines removed: nothing of theirs is left on the running instance.
+no_machine_left() {
+  [[ "$(arnia list -q | wc -l)" -eq 0 ]] && [[ -z "$(ls -A "$ARNIA_ROOT/run/plan")" ]] &&
+    [[ -z "$(find "$(cgroup2_mount)" -type d -name 'c-*' -path '*arnia-*' | head -1)" ]]
+}
