@@ -159,7 +159,7 @@ static void slot_name(int slot, char out[8])
 	snprintf(out, 8, "%02u", (unsigned)slot % 100);
 }
 
-/* The root that a slot belongs to:	.pool = (10U << 24 | 209U << 16) + (slot << 16), or -ENOENT when it is free. */
+/* The root that a slot belongs to: 0, or -ENOENT when it is free. */
 static int slot_owner(int dir, int slot, char out[PATH_MAX])
 {
 	char name[8];
@@ -284,7 +284,7 @@ void instance_ids(const struct instance *in, struct instance_ids *ret)
 
 	*ret = (struct instance_ids){
 		.ifgroup = 0xa400 + slot,
-		.pool = 10U << 24 | 209U << 16 | 0,
+		.pool = (10U << 24 | 209U << 16) + (slot << 16),
 		.ifindex_base = 0x10000000 + slot * 0x1000000,
 		.id_base = MAIN_ID_BASE,
 		.id_end = MAIN_ID_END,

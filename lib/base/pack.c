@@ -42,7 +42,7 @@ void pack_u8(struct pack *p, uint8_t *v)
 
 void pack_bool(struct pack *p, bool *v)
 {
-	uint64_t n = number(p, *v, 1);
+	uint64_t n = number(p, p->reading ? 0 : *v, 1);
 
 	if (n > 1)
 		p->bad = true;

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/unit/base/unit.h"
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include "lib/base/failat.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/proc.h"
+#include "lib/base/str.h"
+
+/* A child that waits until it is killed or we die. */
+static pid_t sleeper(int *ret_pidfd)
+{
+	struct proc_clone c = { .exit_signal = SIGCHLD, .cgroup_fd = -1, .ret_pidfd = ret_pidfd };
+	pid_t pid = proc_clone3(&c);
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	assert_true(pid > 0);
+	return pid;
+}
+
+static void test_clone(void **state)
+{
+	auto_fd int fd = -1;
+	pid_t pid = sleeper(&fd);
+	struct pidref p = { .pid = pid, .fd = fd };
+	struct pollfd pf = { .fd = fd, .events = POLLIN };
+	int status;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_true(pidref_alive(&p));
+	assert_int_equal(pidref_kill(&p, SIGTERM), 0);
+	assert_int_equal(poll(&pf, 1, 10000), 1);
+	assert_false(pidref_alive(&p));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+	assert_int_equal(pidref_kill(&p, SIGTERM), -ESRCH);
+}
+
+static void test_clone_errors(void **state)
+{
+	int fd = 77;
+	struct proc_clone c = { .flags = CLONE_PARENT, .exit_signal = SIGCHLD, .cgroup_fd = -1, .ret_pidfd = &fd };
+
+	(void)state;
+	assert_int_equal(proc_clone3(&c), -EINVAL);
+	c = (struct proc_clone){ .exit_signal = SIGCHLD, .cgroup_fd = 9999, .ret_pidfd = &fd };
+	assert_int_equal(proc_clone3(&c), -EBADF);
+	assert_int_equal(fd, 77);
+}
+
+static void test_pidref(void **state)
+{
+	pid_t pid = sleeper(NULL);
+	struct pidref p = PIDREF_NONE, q = PIDREF_NONE;
+
+	(void)state;
+	assert_int_equal(pidref_open(pid, 0, &p), 0);
+	assert_true(p.pid == pid && p.fd >= 0 && p.start > 0);
+	assert_int_equal(pidref_open(pid, p.start, &q), 0);
+	assert_true(pidref_alive(&q));
+	pidref_done(&q);
+	assert_true(q.fd == -1 && q.pid == 0);
+	/* The same pid, another time: another process. */
+	assert_int_equal(pidref_open(pid, p.start + 1, &q), -ESRCH);
+	assert_int_equal(q.fd, -1);
+	assert_int_equal(pidref_kill(&q, SIGKILL), -ESRCH);
+	assert_false(pidref_alive(&q));
+	assert_int_equal(pidref_kill(&p, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(pidref_open(pid, p.start, &q), -ESRCH);
+	assert_int_equal(pidref_open(pid, 0, &q), -ESRCH);
+	pidref_done(&p);
+	pidref_done(&p);
+}
+
+/* A name that looks like the rest of the line. */
+static void test_start_time(void **state)
+{
+	uint64_t before = 0, after = 0;
+
+	(void)state;
+	assert_int_equal(proc_start_time(getpid(), &before), 0);
+	assert_true(before > 0);
+	assert_int_equal(prctl(PR_SET_NAME, "x) R 1 2 (3"), 0);
+	assert_int_equal(proc_start_time(getpid(), &after), 0);
+	prctl(PR_SET_NAME, "test_proc");
+	assert_true(before == after);
+	assert_int_equal(proc_start_time(0x7ffffff0, &after), -ENOENT);
+	assert_true(before == after);
+}
+
+static void test_identity(void **state)
+{
+	char a[37], b[37], dir[4096];
+
+	(void)state;
+	assert_int_equal(proc_boot_id(a), 0);
+	assert_int_equal(proc_boot_id(b), 0);
+	assert_string_equal(a, b);
+	assert_int_equal(strlen(a), 36);
+	assert_int_equal(a[8], '-');
+	assert_int_equal(proc_self_dir(dir, sizeof(dir)), 0);
+	assert_true(str_ends(dir, "/tests/unit/base"));
+	assert_int_equal(proc_self_dir(dir, 4), -ENAMETOOLONG);
+}
+
+static void test_nofile(void **state)
+{
+	struct rlimit old, now;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	now = old;
+	now.rlim_cur = 256;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+	assert_int_equal(proc_raise_nofile(), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &now), 0);
+	assert_true(now.rlim_cur == old.rlim_max);
+	setrlimit(RLIMIT_NOFILE, &old);
+}
+
+static void test_fail_at(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	unsetenv("ARNIA_FAIL_AT");
+	assert_int_equal(fail_at("mount"), 0);
+	setenv("ARNIA_FAIL_AT", "mount:errno:ENOSPC", 1);
+	assert_int_equal(fail_at("mount"), -ENOSPC);
+	assert_int_equal(fail_at("moun"), 0);
+	assert_int_equal(fail_at("mount:"), 0);
+	assert_int_equal(fail_at("mount-2"), 0);
+	setenv("ARNIA_FAIL_AT", "mount:errno:NONSENSE", 1);
+	assert_int_equal(fail_at("mount"), -EIO);
+	setenv("ARNIA_FAIL_AT", "mount:kill", 1);
+	assert_int_equal(fail_at("other"), 0);
+	pid = fork();
+	if (pid == 0) {
+		fail_at("mount");
+		_exit(0);
+	}
+	unsetenv("ARNIA_FAIL_AT");
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* One line to stderr, read back through a pipe. */
+static void check_log(enum log_level max, const char *want)
+{
+	int keep = fd_dup(2), p[2];
+	char got[512];
+	ssize_t n;
+
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	dup2(p[1], 2);
+	close(p[1]);
+	log_init("unit", max);
+	log_error("name %s", "a\nunit: forged\x1b[2J");
+	log_debug("details");
+	dup2(keep, 2);
+	close(keep);
+	n = read(p[0], got, sizeof(got) - 1);
+	close(p[0]);
+	assert_true(n >= 0);
+	got[n] = '\0';
+	assert_string_equal(got, want);
+}
+
+static void test_log(void **state)
+{
+	(void)state;
+	check_log(LOG_INFO_, "unit: name a\\x0aunit: forged\\x1b[2J\n");
+	check_log(LOG_DEBUG_, "unit: name a\\x0aunit: forged\\x1b[2J\nunit: details\n");
+	/* Inherited from a service, but stderr is not that stream any more. */
+	setenv("JOURNAL_STREAM", "1:1", 1);
+	check_log(LOG_INFO_, "unit: name a\\x0aunit: forged\\x1b[2J\n");
+	unsetenv("JOURNAL_STREAM");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_clone),	 cmocka_unit_test(test_clone_errors), cmocka_unit_test(test_pidref),
+		cmocka_unit_test(test_start_time), cmocka_unit_test(test_identity),	cmocka_unit_test(test_nofile),
+		cmocka_unit_test(test_fail_at),	 cmocka_unit_test(test_log),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
