@@ -22,13 +22,13 @@ say = @printf '  %-5s %s\n'
 endif
 
 # ---- flags ---------------------------------------------------------------------------------------
-cc_has = $(shell $(CC) $(1) -x c -c /dev/null -o /dev/null 2>/dev/null && echo $(1))
+cc_has = $(shell $(CC) -Werror $(1) -x c -c /dev/null -o /dev/null 2>/dev/null && echo $(1))
 cpp_flags := -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(if $(RELEASE),,-DARNIA_TEST_HOOKS=1)
 cpp_flags += -DARNIA_PREFIX='"$(PREFIX)"'
 c_flags := -std=gnu17 -Wall -Wextra -Wvla -Wundef -Wstrict-prototypes -Wmissing-prototypes
 c_flags += -fPIE -fstack-protector-strong $(call cc_has,-fcf-protection) -fno-strict-aliasing
 # Cutting text to a fixed buffer is meant where snprintf is used.
-c_flags += -Wno-format-truncation
+c_flags += $(if $(call cc_has,-Wformat-truncation),-Wno-format-truncation)
 c_flags += -ffunction-sections -fdata-sections -fno-common
 ifneq ($(filter 1,$(WERROR))$(filter true,$(CI)),)
 c_flags += -Werror
@@ -71,8 +71,8 @@ dir_checkpoint := lib/checkpoint
 uses_arnia := rpc base
 ext_arnia := -ljson-c
 link_arnia := $(static)
-uses_arniad := rpc container checkpoint plan spec sandbox cgroup base
-ext_arniad := -ljson-c -lseccomp -lcap
+uses_arniad := rpc container checkpoint plan spec sandbox rootfs cgroup base
+ext_arniad := -ljson-c -lseccomp -lcap -larchive
 link_arniad := -pie
 uses_arnia-run := plan spec cgroup netns rootfs sandbox base
 ext_arnia-run := -lmnl -lnftnl -lseccomp -lcap -larchive -ljson-c
@@ -166,6 +166,7 @@ $(archives):
 $(O)/obj/tests/%.o: c_flags += -Wno-missing-prototypes
 $(O)/obj/cmd/arnia-init/%.o: c_flags := $(filter-out -fsanitize=% -fno-sanitize-recover=% --coverage \
 	-fstack-protector-strong,$(c_flags)) -ffreestanding -fno-stack-protector
+$(O)/bin/arnia-init: ld_flags := $(filter-out -fsanitize=% --coverage,$(ld_flags))
 $(O)/obj/%.o: %.c $(O)/flags
 	$(say) CC $<
 	@mkdir -p $(@D)
