@@ -59,11 +59,12 @@ static int place_link(const struct guest *g, const struct link_item *l)
 	parent = target_parent(g->root, path, &name);
 	if (parent < 0)
 		return fd_steal(&parent);
-	if (symlinkat(l->target, parent, name) == 0 ||
-	    (errno == EEXIST && is_link_to(parent, name, l->target)))
+	if (symlinkat(l->target, parent, name) == 0)
 		return 0;
 	if (errno != EEXIST)
 		return -errno;
+	if (is_link_to(parent, name, l->target))
+		return 0;
 	if (unlinkat(parent, name, 0) < 0 || symlinkat(l->target, parent, name) < 0)
 		return -errno;
 	return 0;

@@ -189,7 +189,7 @@ static _Noreturn void guest_main(struct box *b, int go, int report)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (read(go, &byte, 1) != 1)
 		_exit(2);
-	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) {
+	if (unshare(CLONE_NEWCGROUP) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) {
 		err_sys(&b->err, -errno, "become container root");
 		finish(b, report, 1);
 	}
@@ -296,6 +296,8 @@ static _Noreturn void worker_main(struct box *b, int report)
 	pid_t pid;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* As a worker is: nobody may look at it through /proc. */
+	prctl(PR_SET_DUMPABLE, 0);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
 	    pipe2(go, O_CLOEXEC) < 0) {
 		err_sys(&b->err, -errno, "mount namespace");
