@@ -205,7 +205,7 @@ check:
 check-layers:
 	@$(tally) run $@ sh tests/lint/layers.sh
 lint:
-	@$(tally) run $@ sh tests/lint/lint.sh
+	@$(tally) run $@ bash tests/lint/lint.sh
 check-unit: $(call pick,$(unit_bins))
 	@$(tally) run $@ sh tests/run-unit.sh $^
 check-fuzz: $(call pick,$(fuzz_bins))

@@ -36,7 +36,7 @@ static char peek(const struct check *c)
 	return c->p < c->end ? *c->p : '\0';
 }
 
-static bool accept(struct check *c, char want)
+static bool take(struct check *c, char want)
 {
 	if (peek(c) != want)
 		return false;
@@ -99,7 +99,7 @@ static int check_unicode_escape(struct check *c)
 		return wrong(c, "half of a surrogate pair");
 	if (unit < 0xd800 || unit > 0xdfff)
 		return 0;
-	if (!accept(c, '\\') || !accept(c, 'u'))
+	if (!take(c, '\\') || !take(c, 'u'))
 		return wrong(c, "half of a surrogate pair");
 	r = read_unit(c, &low);
 	if (r == 0 && (low < 0xdc00 || low > 0xdfff))
@@ -109,7 +109,7 @@ static int check_unicode_escape(struct check *c)
 
 static int check_string(struct check *c)
 {
-	if (!accept(c, '"'))
+	if (!take(c, '"'))
 		return wrong(c, "expected a string");
 	while (c->p < c->end) {
 		unsigned char b = (unsigned char)*c->p;
@@ -122,7 +122,7 @@ static int check_string(struct check *c)
 			return 0;
 		if (b != '\\')
 			continue;
-		if (accept(c, 'u'))
+		if (take(c, 'u'))
 			r = check_unicode_escape(c);
 		else if (peek(c) && strchr("\"\\/bfnrt", peek(c)))
 			c->p++;
@@ -159,18 +159,18 @@ static int check_number(struct check *c)
 	const char *from = c->p;
 	bool whole = true;
 
-	accept(c, '-');
-	if (!accept(c, '0') && !skip_digits(c))
+	take(c, '-');
+	if (!take(c, '0') && !skip_digits(c))
 		return wrong(c, "expected a value");
-	if (accept(c, '.')) {
+	if (take(c, '.')) {
 		whole = false;
 		if (!skip_digits(c))
 			return wrong(c, "expected a digit");
 	}
-	if (accept(c, 'e') || accept(c, 'E')) {
+	if (take(c, 'e') || take(c, 'E')) {
 		whole = false;
-		if (!accept(c, '+'))
-			accept(c, '-');
+		if (!take(c, '+'))
+			take(c, '-');
 		if (!skip_digits(c))
 			return wrong(c, "expected a digit");
 	}
@@ -186,7 +186,7 @@ static int check_member(struct check *c)
 	if (r < 0)
 		return r;
 	skip_space(c);
-	if (!accept(c, ':'))
+	if (!take(c, ':'))
 		return wrong(c, "expected ':'");
 	c->members++;
 	return check_value(c);
@@ -200,14 +200,14 @@ static int check_items(struct check *c, char close, int (*item)(struct check *))
 	if (++c->depth > JSON_DEPTH_MAX)
 		return wrong(c, "nested too deep");
 	skip_space(c);
-	if (!accept(c, close)) {
+	if (!take(c, close)) {
 		do {
 			r = item(c);
 			if (r < 0)
 				return r;
 			skip_space(c);
-		} while (accept(c, ','));
-		if (!accept(c, close))
+		} while (take(c, ','));
+		if (!take(c, close))
 			return wrong(c, close == '}' ? "expected ',' or '}'" : "expected ',' or ']'");
 	}
 	c->depth--;
