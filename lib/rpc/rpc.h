@@ -7,6 +7,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 #include "lib/base/error.h"
 #include "lib/base/json.h"
 #include "lib/base/loop.h"
@@ -26,7 +27,13 @@ struct rpc_limits {
 	size_t max_request; /* bytes of one message; 0 = 1 MiB */
 	size_t max_queued; /* bytes waiting for a slow reader before it is dropped; 0 = 4 MiB */
 	uint64_t request_ms; /* a message begun must be complete by then; 0 = 10 s */
+	gid_t group; /* its members may call every method, as root and the daemon's own uid may; 0 = nobody else */
 };
+/* The text of arnia.varlink, as it was when this was built. */
+extern const char rpc_interface_text[];
+/* Hold a .varlink text against the language, and against the methods a server offers: each described, each described one offered.
+ * -EINVAL with the line, or the name. */
+int rpc_interface_check(const char *text, const struct rpc_method *methods, size_t n, struct error *err);
 /* `listen_fd` is taken. `interface_text` is the .varlink file (org.varlink.service GetInfo and GetInterfaceDescription are answered from it). */
 struct rpc_server *rpc_server_new(struct loop *l, int listen_fd, const struct rpc_method *methods, size_t n, const char *interface_text,
 				  const struct rpc_limits *limits, void *arg);
@@ -54,6 +61,7 @@ struct rpc_client;
 int rpc_client_open(const char *path, struct rpc_client **ret, struct error *err); /* kind UNREACHABLE */
 void rpc_client_free(struct rpc_client *c);
 int rpc_client_fd(const struct rpc_client *c); /* to poll beside others; readable = rpc_client_next will not block long */
+bool rpc_client_pending(const struct rpc_client *c); /* a whole reply is already read: poll would not tell */
 /* Send a request. */
 int rpc_client_send(struct rpc_client *c, const char *method, json *params /* consumed */, bool more, const int *fds, size_t nfds, struct error *err);
 /* Next reply: 1 and *ret (a "continues" reply sets *more), an error reply as negative code with err filled (kind from its name), -ECONNRESET (kind
