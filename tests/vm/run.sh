@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The test host: a QEMU machine (software emulation, so that it runs everywhere) with Debian's kernel, unified cgroup v2 and all controllers. Runs bats files
+# inside with the built tree and brings the results back, a line each.
+#   run.sh [FILTER...]      both ways: without systemd, then with systemd as PID 1
+#   run.sh --shell          a shell on the serial console
+set -uo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+: "${ARNIA_BUILD:=$here/../../build}"
+vm=$ARNIA_BUILD/vm
+mkdir -p "$vm"
+bash "$here/image.sh" "$vm" || {
+  echo "0 passed, 1 failed, 0 skipped"
+  exit 1
+}
+
+# Which files run how: the heading comment "# test-host: plain systemd" of a bats file says so.
+files_for() {
+  local mode=$1 f name want
+  shift
+  for f in "$here"/../bats/*.bats; do
+    grep -q "^# test-host:.*\b$mode\b" "$f" || continue
+    name=${f##*/}
+    [[ $# -eq 0 ]] && echo "$name"
+    for want in "$@"; do
+      [[ $name == *"$want"* ]] && echo "$name"
+    done
+  done
+}
+
+# The second disk: programs, data and tests.
+job_disk() {
+  local stage=$vm/stage.$$ mode=$1
+  shift
+  mkdir -p "$stage/build" "$stage/tests/vm"
+  cp -r "$ARNIA_BUILD/bin" "$ARNIA_BUILD/share" "$stage/build/"
+  [[ -d $ARNIA_BUILD/tests/fakes ]] && mkdir -p "$stage/build/tests" && cp -r "$ARNIA_BUILD/tests/fakes" "$stage/build/tests/"
+  cp -r "$here/../bats" "$stage/tests/"
+  [[ -d $here/../../systemd ]] && cp -r "$here/../../systemd" "$stage/"
+  cp "$here/guest-job" "$stage/tests/vm/"
+  files_for "$mode" "$@" > "$stage/tests/vm/files"
+  find "$stage/build/bin" -type f -exec strip --strip-debug {} + 2> /dev/null
+  mke2fs -q -t ext4 -O ^has_journal -d "$stage" "$vm/job-$mode.img" "$(($(du -sm "$stage" | cut -f1) + 24))M"
+  wc -l < "$stage/tests/vm/files"
+  rm -rf "$stage"
+}
+
+# -snapshot: the disks are never written. No network card: nothing leaves.
+boot() {
+  local mode=$1 append="console=ttyS0 quiet panic=-1 mitigations=off nokaslr"
+  shift
+  [[ $mode == systemd ]] && append+=" arnia.init=systemd systemd.show_status=0 systemd.unified_cgroup_hierarchy=1"
+  timeout 1500 qemu-system-x86_64 -machine q35,accel=tcg -accel tcg,thread=multi -cpu max -smp 2 -m 3072 -nographic \
+    -no-reboot -snapshot -nic none -kernel "$vm/vmlinuz" -initrd "$vm/initrd" -append "$append $*" \
+    -drive "file=$vm/root.img,if=virtio,format=raw" -drive "file=$vm/job-$mode.img,if=virtio,format=raw" \
+    "${serial[@]}"
+}
+
+if [[ ${1:-} == --shell ]]; then
+  job_disk plain > /dev/null
+  serial=(-serial mon:stdio -serial null)
+  boot plain arnia.shell
+  exit
+fi
+
+passed=0 failed=0 skipped=0
+for mode in plain systemd; do
+  count=$(job_disk "$mode" "$@")
+  [[ $count -gt 0 ]] || continue
+  out=$vm/results-$mode.tap
+  : > "$out"
+  serial=(-serial "file:$vm/console-$mode.log" -serial "file:$out" -monitor none)
+  echo "# test host, $mode: $count files"
+  boot "$mode" < /dev/null > "$vm/qemu-$mode.log" 2>&1
+  sed -i 's/\r$//' "$out"
+  sed -n '/^== begin ==$/,/^== end /p' "$out" | sed "s/^\(not \)\?ok \([0-9]*\)/& [$mode]/"
+  s=$(grep -Ec '^ok [0-9]+ .*# skip' "$out")
+  p=$(($(grep -Ec '^ok [0-9]+ ' "$out") - s))
+  f=$(grep -Ec '^not ok [0-9]+ ' "$out")
+  planned=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$out" | head -n 1)
+  missing=$((${planned:-1} - p - f - s))
+  if [[ $missing -gt 0 ]] || ! grep -q '^== end ' "$out"; then
+    echo "# $mode: $missing tests did not report; the console's last lines:"
+    tail -n 5 "$vm/console-$mode.log" | sed 's/^/# /'
+    f=$((f + (missing > 0 ? missing : 1)))
+  fi
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[[ $failed -eq 0 && $passed -gt 0 ]]
