@@ -40,7 +40,7 @@ job_disk() {
   cp "$here/guest-job" "$stage/tests/vm/"
   files_for "$mode" "$@" > "$stage/tests/vm/files"
   find "$stage/build/bin" -type f -exec strip --strip-debug {} + 2> /dev/null
-  mke2fs -q -t ext4 -O ^has_journal -d "$stage" "$vm/job-$mode.img" "$(($(du -sm "$stage" | cut -f1) + 24))M"
+  mke2fs -q -t ext4 -O ^has_journal -d "$stage" "$vm/job-$mode.img" "$(($(du -sm "$stage" | cut -f1) + 24))M" > /dev/null
   wc -l < "$stage/tests/vm/files"
   rm -rf "$stage"
 }
@@ -50,7 +50,7 @@ boot() {
   local mode=$1 append="console=ttyS0 quiet panic=-1 mitigations=off nokaslr"
   shift
   [[ $mode == systemd ]] && append+=" arnia.init=systemd systemd.show_status=0 systemd.unified_cgroup_hierarchy=1"
-  timeout 1500 qemu-system-x86_64 -machine q35,accel=tcg -accel tcg,thread=multi -cpu max -smp 2 -m 3072 -nographic \
+  timeout 1500 qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 3072 -nographic \
     -no-reboot -snapshot -nic none -kernel "$vm/vmlinuz" -initrd "$vm/initrd" -append "$append $*" \
     -drive "file=$vm/root.img,if=virtio,format=raw" -drive "file=$vm/job-$mode.img,if=virtio,format=raw" \
     "${serial[@]}"
