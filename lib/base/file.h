@@ -2,6 +2,7 @@
 #ifndef ARNIA_BASE_FILE_H
 #define ARNIA_BASE_FILE_H
 /* Whole-file reads and writes. `dirfd` may be AT_FDCWD. */
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
