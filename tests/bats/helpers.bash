@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # What every bats file loads. A file gets one private instance (ARNIA_ROOT) inside a network namespace of its own, which stands for the host:
 # tests never touch the real host's network. After each file everything is compared with what was there before.
 

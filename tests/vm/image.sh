@@ -64,7 +64,7 @@ passwd -R "$root" -d root > /dev/null 2>&1 || true
 # ---- kernel and a small initial RAM disk: busybox, the modules that reach the disk, switch_root ----
 kernel=$(basename "$(ls -d "$root"/lib/modules/*-cloud-amd64 | head -n 1)")
 cp "$root/boot/vmlinuz-$kernel" "$work/vmlinuz"
-rm -rf "$root"/boot/*
+rm -rf "${root:?}"/boot/*
 ram=$work/ram
 mkdir -p "$ram"/{bin,dev,proc,sys,root,modules}
 cp "$root/bin/busybox" "$ram/bin/busybox"
