@@ -13,6 +13,7 @@ struct id_map { /* one line of uid_map(5) */
 struct sandbox_rlimit {
 	uint32_t resource; /* RLIMIT_* */
 	uint64_t soft, hard;
+	bool best_effort; /* a default, not asked for: as far as the host allows */
 };
 struct sandbox_sysctl {
 	const char *name; /* "net.ipv4.ip_unprivileged_port_start" */

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The cloned process as the worker sees it. It is the keeper's child, so it cannot be waited for here: its life is followed by its report socket, its
+ * pidfd and its cgroup. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "cgroup/cgroup.h"
+#include "cmd/arnia-run/run.h"
+#include "lib/base/fd.h"
+#include "lib/base/file.h"
+#include "lib/base/frame.h"
+#include "lib/base/proc.h"
+#include "lib/base/time.h"
+
+#define END_MS 10000 /* for killed processes to be gone; longer means that one hangs in the kernel */
+#define DYING_MS 1000 /* between the closing of a dying process's descriptors and its end */
+
+int child_report_open(struct child *c, struct error *err)
+{
+	int s[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0)
+		return err_sys(err, -errno, "make a socket pair");
+	c->report = s[0];
+	c->guest_report = s[1];
+	return 0;
+}
+
+int child_clone(struct child *c, uint64_t namespaces, struct error *err)
+{
+	struct proc_clone args = {
+		.flags = namespaces | CLONE_PARENT,
+		.cgroup_fd = c->cgroup,
+		.ret_pidfd = &c->pidfd,
+	};
+	pid_t pid = proc_clone3(&args);
+
+	if (pid < 0)
+		return err_sys(err, pid, "clone a process");
+	if (pid == 0) {
+		/* Else this process would keep the socket alive whose end it waits for. */
+		fd_close(&c->report);
+		return 0;
+	}
+	c->pid = pid;
+	fd_close(&c->guest_report);
+	return 1;
+}
+
+int child_adopt(const struct job *j, const struct child *c, const struct stdio *io, enum kp_role role, struct error *err)
+{
+	static const uint32_t bits[] = { KP_FD_IN, KP_FD_OUT, KP_FD_ERR };
+	const struct plan *p = j->plan;
+	struct kp_container k = {
+		.role = role,
+		.fds = KP_FD_PIDFD,
+		.pid = c->pid,
+		.tty = p->stdio == PLAN_STDIO_TTY,
+		.log_max = role == KP_ROLE_CONTAINER ? p->log_max : 0,
+	};
+	int fds[4] = { c->pidfd };
+	size_t n = 1;
+	int r = proc_start_time(c->pid, &k.start);
+
+	if (r < 0)
+		return err_sys(err, r, "read the start time of process %d", c->pid);
+	memcpy(k.id, j->id, sizeof(k.id));
+	if (role == KP_ROLE_EXEC)
+		str_copy(k.container, sizeof(k.container), p->id);
+	for (size_t i = 0; i < ARRAY_SIZE(bits); i++)
+		if (io->far[i] >= 0) {
+			k.fds |= bits[i];
+			fds[n++] = io->far[i];
+		}
+	r = job_send(j, KW_ADOPT, &k, sizeof(k), fds, n);
+	return r < 0 ? err_sys(err, r, "tell the keeper") : 0;
+}
+
+int child_go(const struct child *c, struct error *err)
+{
+	int r = frame_send(c->report, GUEST_MAGIC, GUEST_GO, 0, NULL, 0, NULL, 0);
+
+	/* EPIPE: it died before; why is told by child_wait. */
+	return r < 0 && r != -EPIPE ? err_sys(err, r, "let the new process go") : 0;
+}
+
+/* Wait status of a process that is dead; -1 when nobody can tell (reaped already, kernel before 6.15). */
+static int read_status(const struct child *c)
+{
+	struct pidfd_info info = { .mask = PIDFD_INFO_EXIT };
+	auto_free char *text = NULL;
+	char path[32];
+	const char *last;
+
+	/* A zombie tells in the last field of its stat (proc_pid_stat(5)), one that the keeper has reaped by its pidfd. */
+	snprintf(path, sizeof(path), "/proc/%d/stat", c->pid);
+	if (file_read_at(AT_FDCWD, path, 4096, &text, NULL) > 0 && strstr(text, ") Z ")) {
+		last = strrchr(text, ' ');
+		return last ? atoi(last + 1) : -1;
+	}
+	if (ioctl(c->pidfd, PIDFD_GET_INFO, &info) == 0 && info.mask & PIDFD_INFO_EXIT)
+		return info.exit_code;
+	return -1;
+}
+
+/* Only of a fresh cgroup: in a running container it may have happened at any time. */
+static bool ran_out_of_memory(const struct job *j, const struct child *c)
+{
+	struct cg_stat st;
+
+	return j->plan->kind == PLAN_START && cg_read_stat(c->cgroup, &st) == 0 && st.oom_kill != CG_UNSET && st.oom_kill > 0;
+}
+
+static int tell_death(const struct job *j, const struct child *c, struct steps guest, struct error *err)
+{
+	struct pollfd p = { .fd = c->pidfd, .events = POLLIN };
+	uint32_t at = j->w->board->step;
+	const char *step = at < guest.n ? step_plain_name(&guest.v[at]) : "?";
+	int status;
+
+	poll(&p, 1, DYING_MS);
+	status = read_status(c);
+	if (status >= 0 && WIFSIGNALED(status))
+		err_set(err, -ECHILD, "the new process was killed by signal %d (%s) in step %s", WTERMSIG(status),
+			sigdescr_np(WTERMSIG(status)) ?: "unknown", step);
+	else if (status >= 0 && WIFEXITED(status))
+		err_set(err, -ECHILD, "the new process ended with status %d in step %s", WEXITSTATUS(status), step);
+	else
+		err_set(err, -ECHILD, "the new process was killed in step %s", step);
+	if (ran_out_of_memory(j, c))
+		err_hint(err, "its cgroup ran out of memory: give it a higher memory limit");
+	return -ECHILD;
+}
+
+static int pass_master(const struct job *j, struct frame *f, struct error *err)
+{
+	auto_fd int master = frame_take_fd(f, 0);
+	struct kp_ref ref = { 0 };
+	int r;
+
+	if (master < 0)
+		return err_set(err, -EPROTO, "a console without its descriptor");
+	memcpy(ref.id, j->id, sizeof(ref.id));
+	r = job_send(j, KW_MASTER, &ref, sizeof(ref), &master, 1);
+	return r < 0 ? err_sys(err, r, "give the console to the keeper") : 0;
+}
+
+static int take_error(const struct frame *f, struct error *err)
+{
+	const struct error *told = frame_body(f, sizeof(*told));
+	struct error copy;
+
+	if (!told || told->code >= 0)
+		return err_set(err, -EPROTO, "an error without a text");
+	copy = *told;
+	err_sanitize(&copy);
+	*err = copy;
+	return copy.code;
+}
+
+int child_wait(const struct job *j, const struct child *c, struct steps guest, struct error *err)
+{
+	bool marked = false;
+
+	for (;;) {
+		struct frame f;
+		int r = frame_recv(c->report, GUEST_MAGIC, &f, 0);
+
+		if (r == 0 || r == -ECONNRESET)
+			return marked ? 0 : tell_death(j, c, guest, err);
+		if (r < 0)
+			return err_sys(err, r, "hear from the new process");
+		if (f.head.type == GUEST_MARKER)
+			marked = true;
+		else if (f.head.type == GUEST_MASTER)
+			r = pass_master(j, &f, err);
+		else if (f.head.type == GUEST_ERROR)
+			r = take_error(&f, err);
+		else
+			r = err_set(err, -EPROTO, "a frame of type %u from the new process", f.head.type);
+		frame_done(&f);
+		if (r < 0)
+			return r;
+	}
+}
+
+int cgroup_wait_empty(int cg, unsigned ms, struct error *err)
+{
+	uint64_t end = time_mono_ms() + ms;
+	auto_fd int watch = -1;
+
+	for (;;) {
+		char events[4096] __attribute__((aligned(8)));
+		struct cg_events ev;
+		struct pollfd p;
+		uint64_t now;
+		int r = cg_read_events(cg, &ev);
+
+		if (r < 0 || !ev.populated)
+			return r == 0 || r == -ENOENT || r == -ENODEV ? 0 : err_sys(err, r, "read cgroup.events");
+		/* Watched before it is read again, so that no change is missed. */
+		if (watch < 0) {
+			watch = cg_watch(cg, err);
+			if (watch < 0)
+				return watch;
+			continue;
+		}
+		now = time_mono_ms();
+		p = (struct pollfd){ .fd = watch, .events = POLLIN };
+		r = now < end ? poll(&p, 1, (int)(end - now)) : 0;
+		if (r == 0)
+			return err_set(err, -ETIMEDOUT, "processes do not end within %u s of being killed", ms / 1000);
+		if ((r < 0 || read(watch, events, sizeof(events)) < 0) && errno != EINTR && errno != EAGAIN)
+			return err_sys(err, -errno, "watch cgroup.events");
+	}
+}
+
+void child_end(struct child *c, bool all)
+{
+	struct pidref p = { .pid = c->pid, .fd = c->pidfd };
+
+	if (c->pid == 0)
+		return;
+	/* The first process of a pid namespace takes the others along. */
+	pidref_kill(&p, SIGKILL);
+	if (all && c->cgroup >= 0) {
+		cg_kill(c->cgroup, NULL);
+		cgroup_wait_empty(c->cgroup, END_MS, NULL);
+	} else {
+		struct pollfd pf = { .fd = c->pidfd, .events = POLLIN };
+
+		poll(&pf, 1, END_MS);
+	}
+	c->pid = 0;
+}
+
+void child_done(struct child *c)
+{
+	fd_close(&c->pidfd);
+	fd_close(&c->report);
+	fd_close(&c->guest_report);
+	*c = CHILD_NONE;
+}

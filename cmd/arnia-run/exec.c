@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* PLAN_EXEC: a program in a running container. The worker itself enters nothing but, for the moment of the clone, the pid namespace: it stays able to take
+ * other jobs, and it may place the child in any cgroup. The child joins the rest through the pidfd of the container's init. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "cgroup/cgroup.h"
+#include "cmd/arnia-run/run.h"
+#include "lib/base/fd.h"
+#include "lib/base/file.h"
+#include "lib/base/mem.h"
+
+struct exec {
+	struct job *job;
+	const struct plan *plan;
+	struct worker *w;
+	int cgroup;
+	struct stdio io;
+	struct allowance allowance;
+	struct child child;
+	bool away; /* in the container's pid namespace */
+};
+
+static int not_running(struct error *err)
+{
+	return err_set_kind(err, -ESRCH, ERR_STATE, "the container is not running");
+}
+
+static int exec_check(void *ctx, struct error *err)
+{
+	struct exec *x = ctx;
+
+	if (x->job->target < 0)
+		return err_set(err, -EBADF, "an exec without the container's process");
+	if (!(x->plan->sandbox.namespaces & CLONE_NEWUSER) || x->plan->process.argv.n == 0 || !x->plan->exec_id)
+		return err_set(err, -EINVAL, "an incomplete plan");
+	return 0;
+}
+
+static int exec_cgroup(void *ctx, struct error *err)
+{
+	struct exec *x = ctx;
+
+	x->cgroup = cg_open(x->w->cgroup, x->plan->cgroup.path, err);
+	return x->cgroup == -ENOENT ? not_running(err) : MIN(x->cgroup, 0);
+}
+
+static int exec_stdio(void *ctx, struct error *err)
+{
+	struct exec *x = ctx;
+
+	return stdio_prepare(x->job, &x->io, err);
+}
+
+static int exec_allowance(void *ctx, struct error *err)
+{
+	struct exec *x = ctx;
+
+	return allowance_take(x->plan, &x->allowance, err);
+}
+
+static int exec_pidns(void *ctx, struct error *err)
+{
+	struct exec *x = ctx;
+
+	if (setns(x->job->target, CLONE_NEWPID) < 0)
+		return errno == ESRCH ? not_running(err) : err_sys(err, -errno, "enter the container's pid namespace");
+	x->away = true;
+	return 0;
+}
+
+static void come_back(void *ctx)
+{
+	struct exec *x = ctx;
+
+	if (x->away && setns(x->w->pidns, CLONE_NEWPID) < 0)
+		x->w->spent = true;
+	x->away = false;
+}
+
+/* A container whose init made cgroups of its own and gave controllers to them has no room for processes at its top (cgroup-v2.rst, "No Internal
+ * Process Constraint"): the program then goes where init is. */
+static int cgroup_of_init(const struct exec *x, struct error *err)
+{
+	auto_free char *info = NULL, *text = NULL;
+	char path[48];
+	const char *at;
+	int pid;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", x->job->target);
+	if (file_read_at(AT_FDCWD, path, 4096, &info, err) < 0)
+		return err->code;
+	at = strstr(info, "\nPid:");
+	if (!at || sscanf(at, "\nPid: %d", &pid) != 1 || pid <= 0)
+		return not_running(err);
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	if (file_read_at(AT_FDCWD, path, 65536, &text, err) < 0)
+		return err->code;
+	at = str_starts(text, "0::/") ? text : strstr(text, "\n0::/");
+	if (!at)
+		return err_set(err, -ENOENT, "the container's first process has no cgroup");
+	at = strchr(at, '/') + 1;
+	text[(size_t)(at - text) + strcspn(at, "\n")] = '\0';
+	return cg_open(x->w->cgroup, at, err);
+}
+
+static void be_guest(const struct exec *x)
+{
+	struct guest g = GUEST_NONE;
+
+	g.w = x->w;
+	g.plan = x->plan;
+	g.report = x->child.guest_report;
+	g.target = x->job->target;
+	for (int i = 0; i < 3; i++)
+		g.io[i] = x->io.own[i];
+	guest_run(&g, exec_guest_steps);
+}
+
+static int exec_clone(void *ctx, struct error *err)
+{
+	struct exec *x = ctx;
+	int r = child_report_open(&x->child, err);
+
+	if (r < 0)
+		return r;
+	x->w->board->step = 0;
+	x->child.cgroup = x->cgroup;
+	r = child_clone(&x->child, 0, err);
+	if (r == -EBUSY || r == -EOPNOTSUPP) {
+		int other = cgroup_of_init(x, err);
+
+		if (other < 0)
+			return other;
+		fd_close(&x->cgroup);
+		x->cgroup = x->child.cgroup = other;
+		r = child_clone(&x->child, 0, err);
+	}
+	if (r == 0)
+		be_guest(x);
+	/* ENOMEM: its pid namespace takes no process any more, because its init is dead (pid_namespaces(7)). */
+	if (r == -ENOMEM || r == -ENODEV)
+		return not_running(err);
+	return MIN(r, 0);
+}
+
+static void undo_clone(void *ctx)
+{
+	struct exec *x = ctx;
+
+	child_end(&x->child, false);
+}
+
+static int exec_return(void *ctx, struct error *err)
+{
+	(void)err;
+	come_back(ctx);
+	return 0;
+}
+
+static int exec_adopt(void *ctx, struct error *err)
+{
+	struct exec *x = ctx;
+
+	return child_adopt(x->job, &x->child, &x->io, KP_ROLE_EXEC, err);
+}
+
+static int exec_go(void *ctx, struct error *err)
+{
+	struct exec *x = ctx;
+
+	return child_go(&x->child, err);
+}
+
+static int exec_wait(void *ctx, struct error *err)
+{
+	struct exec *x = ctx;
+
+	return child_wait(x->job, &x->child, exec_guest_steps, err);
+}
+
+int exec_run(struct job *j, struct error *err)
+{
+	struct exec x = { .job = j, .plan = j->plan, .w = j->w, .cgroup = -1, .io = STDIO_NONE, .allowance = ALLOWANCE_NONE,
+			  .child = CHILD_NONE };
+	size_t at = 0;
+	int r = steps_run(exec_steps, &x, &at, err);
+
+	if (r < 0)
+		steps_undo(exec_steps, &x, at);
+	else
+		j->pid = x.child.pid;
+	allowance_return(&x.allowance);
+	child_done(&x.child);
+	stdio_done(&x.io);
+	fd_close(&x.cgroup);
+	return r;
+}
+
+/* ---- the child ---- */
+
+/* All in one call: the kernel checks the rights with the ids from before. The pid namespace is there since the clone, and what the container shares with the
+ * host (its network) is not in the plan's list. */
+static int guest_join(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+	int flags = (int)(g->plan->sandbox.namespaces & ~(uint64_t)CLONE_NEWPID);
+
+	if (setns(g->target, flags) < 0)
+		return errno == ESRCH ? not_running(err) : err_sys(err, -errno, "enter the container's namespaces");
+	fd_close(&g->target);
+	g->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return g->root < 0 ? err_sys(err, -errno, "open the container's root") : 0;
+}
+
+static const struct step host_list[] = {
+	{ "exec:check", NULL, exec_check, NULL },
+	{ "exec:cgroup", NULL, exec_cgroup, NULL },
+	{ "exec:stdio", "standard streams", exec_stdio, NULL },
+	{ "exec:allowance", NULL, exec_allowance, NULL },
+	{ "exec:pidns", NULL, exec_pidns, come_back },
+	{ "exec:clone", NULL, exec_clone, undo_clone },
+	{ "exec:return", NULL, exec_return, NULL },
+	{ "exec:adopt", NULL, exec_adopt, NULL },
+	{ "exec:go", NULL, exec_go, NULL },
+	{ "exec:wait", NULL, exec_wait, NULL },
+};
+const struct steps exec_steps = STEPS(host_list);
+
+static const struct step guest_list[] = {
+	{ "exec-guest:forget", NULL, guest_forget, NULL },
+	{ "exec-guest:oom-score", NULL, guest_oom_score, NULL },
+	{ "exec-guest:go", NULL, guest_go, NULL },
+	{ "exec-guest:join", NULL, guest_join, NULL },
+	{ "exec-guest:ids", NULL, guest_ids, NULL },
+	{ "exec-guest:console", "console", guest_console, NULL },
+	{ "exec-guest:stdio", "standard streams", guest_stdio, NULL },
+	{ "exec-guest:keyring", NULL, guest_keyring, NULL },
+	{ "exec-guest:user", NULL, guest_user, NULL },
+	{ "exec-guest:cwd", NULL, guest_cwd, NULL },
+	{ "exec-guest:seccomp-early", "seccomp", guest_seccomp_early, NULL },
+	{ "exec-guest:caps", NULL, guest_caps, NULL },
+	{ "exec-guest:program", NULL, guest_program, NULL },
+	{ "exec-guest:rlimits", NULL, guest_rlimits, NULL },
+	{ "exec-guest:no-new-privs", NULL, guest_no_new_privs, NULL },
+	{ "exec-guest:close", NULL, guest_close, NULL },
+	{ "exec-guest:seccomp", "seccomp", guest_seccomp, NULL },
+	{ "exec-guest:exec", NULL, guest_exec, NULL },
+};
+const struct steps exec_guest_steps = STEPS(guest_list);

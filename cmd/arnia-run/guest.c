@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The child of a clone on its way to the container's program: how it runs its steps and reports, and the steps that start and exec share. Single-threaded,
+ * undumpable, and the parent only hears what is sent here. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+#include "cmd/arnia-run/run.h"
+#include "lib/base/fd.h"
+#include "lib/base/frame.h"
+#include "rootfs/rootfs.h"
+
+/* By write(2), which every seccomp profile allows, while sendmsg(2) may be refused. */
+static void report(const struct guest *g, enum guest_frame type, const struct error *err)
+{
+	struct {
+		struct frame_head head;
+		struct error error;
+	} m = { .head = { GUEST_MAGIC, type, 0 } };
+	size_t n = sizeof(m.head);
+
+	if (err) {
+		m.error = *err;
+		n = sizeof(m);
+	}
+	/* A worker that is gone has nobody to tell: the keeper ends what it left. */
+	if (write(g->report, &m, n) < 0)
+		_exit(ERR_FAILED);
+}
+
+_Noreturn void guest_run(struct guest *g, struct steps l)
+{
+	struct error err = { 0 };
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < l.n; i++) {
+		g->w->board->step = i;
+		r = step_enter(&l.v[i], &err);
+		if (r == 0)
+			r = l.v[i].run(g, &err);
+		if (r < 0 && l.v[i].what)
+			err_prefix(&err, "%s", l.v[i].what);
+	}
+	report(g, GUEST_ERROR, &err);
+	_exit(ERR_FAILED);
+}
+
+/* Before anything of the container is near: no descriptor of the host may be found in this process (CVE-2016-9962). */
+int guest_forget(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+
+	(void)err;
+	worker_forget(g->w);
+	return 0;
+}
+
+int guest_go(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+	struct frame f;
+	int r = frame_recv(g->report, GUEST_MAGIC, &f, 0);
+
+	/* The worker is gone or gave up: nobody listens to an error. */
+	if (r == 0)
+		_exit(ERR_FAILED);
+	if (r < 0)
+		return err_sys(err, r, "hear from the worker");
+	frame_done(&f);
+	return f.head.type == GUEST_GO ? 0 : err_set(err, -EPROTO, "a frame of type %u where GO was expected", f.head.type);
+}
+
+/* While this is still the host's root id: the file of an undumpable process belongs to it. */
+int guest_oom_score(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+
+	return oom_score_apply(&g->plan->sandbox, err);
+}
+
+int guest_ids(void *ctx, struct error *err)
+{
+	(void)ctx;
+	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_sys(err, -errno, "become root of the container");
+	return 0;
+}
+
+int guest_console(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+	const struct process_config *p = &g->plan->process;
+	struct rootfs_config c = g->plan->rootfs;
+	auto_fd int master = -1;
+	int r;
+
+	if (g->plan->stdio != PLAN_STDIO_TTY)
+		return 0;
+	/* /dev/console is that of the first process. */
+	if (g->plan->kind == PLAN_EXEC)
+		c.console = false;
+	master = rootfs_guest_console(&c, g->root, p->rows, p->cols, &g->slave, err);
+	if (master < 0)
+		return master;
+	r = frame_send(g->report, GUEST_MAGIC, GUEST_MASTER, 0, NULL, 0, &master, 1);
+	return r < 0 ? err_sys(err, r, "give the console away") : 0;
+}
+
+/* The container's own node, checked: an image may have put anything there when /dev is not ours. */
+static int open_null(void)
+{
+	auto_fd int fd = open("/dev/null", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+		return -ENXIO;
+	return fd_nonblock(fd, false) < 0 ? -EIO : fd_steal(&fd);
+}
+
+int guest_stdio(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+	auto_fd int null = -1;
+
+	if (g->slave >= 0)
+		return pty_take(g->slave, err);
+	if (setsid() < 0 && errno != EPERM)
+		return err_sys(err, -errno, "make a session");
+	for (int i = 0; i < 3; i++) {
+		if (g->io[i] < 0 && null < 0)
+			null = open_null();
+		if (g->io[i] < 0 && null < 0)
+			return err_sys(err, null, "open /dev/null of the container");
+		if (dup2(g->io[i] < 0 ? null : g->io[i], i) < 0)
+			return err_sys(err, -errno, "place descriptor %d", i);
+	}
+	return 0;
+}
+
+int guest_keyring(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+
+	return keyring_apply(&g->plan->sandbox, err);
+}
+
+/* So that the program can open /dev/stdout again. Only what was made for it, never a client's own descriptors. */
+static int own_streams(const struct guest *g, struct error *err)
+{
+	struct stat st;
+
+	if (g->user.uid == 0 || (g->plan->stdio != PLAN_STDIO_LOG && g->plan->stdio != PLAN_STDIO_TTY))
+		return 0;
+	for (int i = 0; i < 3; i++) {
+		if (fstat(i, &st) < 0)
+			return err_sys(err, -errno, "look at descriptor %d", i);
+		if (st.st_uid == g->user.uid || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))
+			continue;
+		/* The group of a terminal stays. */
+		if (fchown(i, g->user.uid, (gid_t)-1) < 0)
+			return err_sys(err, -errno, "give descriptor %d to user %u", i, g->user.uid);
+	}
+	return 0;
+}
+
+static void make_env(struct guest *g)
+{
+	const struct strv *env = &g->plan->process.env;
+	const char **v = mem_alloc_n(env->n + 2, sizeof(*v));
+	size_t n = env->n;
+
+	memcpy(v, env->v, n * sizeof(*v));
+	if (!env_get(env, "HOME"))
+		v[n++] = str_fmt("HOME=%s", g->user.home);
+	g->env = (struct strv){ v, n };
+}
+
+int guest_user(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+	int r = user_resolve(g->root, &g->plan->process, g->plan->rootfs.id_count, &g->user, err);
+
+	if (r < 0)
+		return r;
+	make_env(g);
+	umask(g->plan->process.umask);
+	return own_streams(g, err);
+}
+
+/* As root of the container, as others do it: the folder may be closed to the user. Only a start makes a missing one. */
+int guest_cwd(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+
+	return cwd_apply(g->plan->process.cwd, g->plan->kind == PLAN_START, err);
+}
+
+/* Without no_new_privs a filter needs CAP_SYS_ADMIN (seccomp(2)), so it comes before the capabilities go. */
+int guest_seccomp_early(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+
+	return g->plan->sandbox.no_new_privs ? 0 : seccomp_load(&g->plan->sandbox, err);
+}
+
+int guest_caps(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+	const struct sandbox_config *c = &g->plan->sandbox;
+	int r = caps_bound(c, err);
+
+	if (r == 0)
+		r = caps_keep(err);
+	if (r == 0)
+		r = user_apply(&g->user, err);
+	return r == 0 ? caps_apply(c, g->user.uid == 0, err) : r;
+}
+
+int guest_program(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+
+	return env_find_program(&g->plan->process, g->program, err);
+}
+
+int guest_rlimits(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+
+	return rlimit_apply(&g->plan->sandbox, err);
+}
+
+int guest_no_new_privs(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+
+	return no_new_privs_apply(&g->plan->sandbox, err);
+}
+
+int guest_close(void *ctx, struct error *err)
+{
+	(void)ctx;
+	return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? err_sys(err, -errno, "close all descriptors") : 0;
+}
+
+int guest_seccomp(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+
+	return g->plan->sandbox.no_new_privs ? seccomp_load(&g->plan->sandbox, err) : 0;
+}
+
+/* head (n strings), then v from its element `skip` on, as execve(2) wants them. */
+static char **make_argv(const char *const *head, size_t n, const struct strv *v, size_t skip)
+{
+	char **out = mem_alloc_n(n + v->n - skip + 1, sizeof(*out));
+
+	if (n)
+		memcpy(out, head, n * sizeof(*out));
+	memcpy(out + n, v->v + skip, (v->n - skip) * sizeof(*out));
+	return out;
+}
+
+/* From the sealed memfd, which nothing inside can overwrite (CVE-2019-5736). It is given the program as found, since it does not search PATH. */
+static void exec_init(const struct guest *g, char **env)
+{
+	const char *head[] = { "arnia-init", "--", g->program };
+	char **argv = make_argv(head, ARRAY_SIZE(head), &g->plan->process.argv, 1);
+	char path[32];
+
+	execveat(g->w->init, "", argv, env, AT_EMPTY_PATH);
+	/* A profile without execveat(2). */
+	if (errno != EPERM && errno != ENOSYS)
+		return;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", g->w->init);
+	execve(path, argv, env);
+}
+
+int guest_exec(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+	char **env = make_argv(NULL, 0, &g->env, 0);
+	const char *what = g->plan->process.init ? "arnia-init" : g->program;
+	int e;
+
+	report(g, GUEST_MARKER, NULL);
+	if (g->plan->process.init)
+		exec_init(g, env);
+	else
+		execve(g->program, make_argv(NULL, 0, &g->plan->process.argv, 0), env);
+	e = errno;
+	err_set_kind(err, -e, e == ENOENT ? ERR_NO_COMMAND : ERR_CANNOT_RUN, "run %s: %s", what, strerrordesc_np(e));
+	if (e == ENOENT)
+		err_hint(err, "the file is there, but the interpreter or loader that it names is not");
+	return -e;
+}

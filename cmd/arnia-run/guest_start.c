@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* PLAN_START, the child's side: from a fresh clone to the container's first program. The steps stand at the end. */
+#include <errno.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include "cmd/arnia-run/run.h"
+#include "lib/base/mem.h"
+#include "rootfs/rootfs.h"
+
+/* Now that this process is in the container's cgroup, which becomes the root of what is seen inside (cgroup_namespaces(7)). */
+static int start_cgroupns(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+
+	if (!(g->plan->sandbox.namespaces & CLONE_NEWCGROUP))
+		return 0;
+	return unshare(CLONE_NEWCGROUP) < 0 ? err_sys(err, -errno, "make a cgroup namespace") : 0;
+}
+
+/* After GO: until then the worker's mounts have to arrive here. */
+static int start_private(void *ctx, struct error *err)
+{
+	(void)ctx;
+	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? err_sys(err, -errno, "make the mounts private") : 0;
+}
+
+static int start_mounts(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+	struct rootfs_guest rg = { .stage = -1, .root_mount = -1 };
+	int r = rootfs_guest_mount(&g->plan->rootfs, &rg, err);
+
+	g->root = rg.root_mount;
+	return r;
+}
+
+static int start_pivot(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+
+	return rootfs_guest_pivot(g->root, err);
+}
+
+static int start_hostname(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+
+	return hostname_apply(&g->plan->sandbox, err);
+}
+
+/* Before /proc/sys becomes read-only. */
+static int start_sysctls(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+
+	return sysctl_apply(&g->plan->sandbox, err);
+}
+
+static int start_seal(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+
+	return rootfs_guest_seal(&g->plan->rootfs, err);
+}
+
+static const struct step guest_list[] = {
+	{ "guest:forget", NULL, guest_forget, NULL },
+	{ "guest:cgroupns", NULL, start_cgroupns, NULL },
+	{ "guest:oom-score", NULL, guest_oom_score, NULL },
+	{ "guest:go", NULL, guest_go, NULL },
+	{ "guest:private", NULL, start_private, NULL },
+	{ "guest:ids", NULL, guest_ids, NULL },
+	{ "guest:mounts", "rootfs", start_mounts, NULL },
+	{ "guest:console", "console", guest_console, NULL },
+	{ "guest:pivot", "rootfs", start_pivot, NULL },
+	{ "guest:hostname", NULL, start_hostname, NULL },
+	{ "guest:sysctls", NULL, start_sysctls, NULL },
+	{ "guest:seal", "rootfs", start_seal, NULL },
+	{ "guest:stdio", "standard streams", guest_stdio, NULL },
+	{ "guest:keyring", NULL, guest_keyring, NULL },
+	{ "guest:user", NULL, guest_user, NULL },
+	{ "guest:cwd", NULL, guest_cwd, NULL },
+	{ "guest:seccomp-early", "seccomp", guest_seccomp_early, NULL },
+	{ "guest:caps", NULL, guest_caps, NULL },
+	{ "guest:program", NULL, guest_program, NULL },
+	{ "guest:rlimits", NULL, guest_rlimits, NULL },
+	{ "guest:no-new-privs", NULL, guest_no_new_privs, NULL },
+	{ "guest:close", NULL, guest_close, NULL },
+	{ "guest:seccomp", "seccomp", guest_seccomp, NULL },
+	{ "guest:exec", NULL, guest_exec, NULL },
+};
+const struct steps guest_steps = STEPS(guest_list);
