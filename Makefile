@@ -133,6 +133,7 @@ below_oci := oci spec base
 below_plan := plan spec base
 below_container := container plan spec rpc cgroup base
 below_checkpoint := checkpoint $(below_container)
+below_keeper := base
 unit_layer = $(word 3,$(subst /, ,$(1)))
 unit_archives = $(foreach l,$(or $(below_$(unit_layer)),$(layers)),$(archive_$(l)))
 define unit
@@ -142,6 +143,10 @@ $(foreach u,$(unit_src),$(eval $(call unit,$(u))))
 $(foreach f,$(fuzz_src),$(eval $(patsubst %.c,$(O)/%,$(f)): $(call obj,$(f)) $(archives)))
 fuzz_main := $(if $(FUZZ),,$(call obj,tests/fuzz/replay_main.c))
 $(fuzz_bins): $(fuzz_main)
+# The keeper's tests drive the program itself, with a stand-in for its workers.
+fake_worker := $(O)/tests/fakes/fake_worker
+$(fake_worker): $(call obj,tests/fakes/fake_worker.c) $(archive_base)
+$(filter $(O)/tests/unit/keeper/%,$(unit_bins)): | $(fake_worker) $(O)/bin/arnia-keeper $(O)/bin/arnia-init
 
 # ---- data ----------------------------------------------------------------------------------------
 data_src := $(shell find templates seccomp-profiles -type f 2>/dev/null | sort)
@@ -180,6 +185,11 @@ $(unit_bins):
 	@mkdir -p $(@D)
 	$(Q)$(test_link)
 
+$(fake_worker):
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(test_link)
+
 $(fuzz_bins):
 	$(say) LINK $@
 	@mkdir -p $(@D)
@@ -209,10 +219,10 @@ check-layers:
 	@$(tally) run $@ sh tests/lint/layers.sh
 lint:
 	@$(tally) run $@ bash tests/lint/lint.sh
-check-unit: $(call pick,$(unit_bins))
-	@$(tally) run $@ sh tests/run-unit.sh $^
-check-fuzz: $(call pick,$(fuzz_bins))
-	@$(tally) run $@ sh tests/run-fuzz.sh $^
+check-unit:
+	@MAKE='$(MAKE)' $(tally) run $@ sh tests/run-built.sh $(O) run-unit.sh $(call pick,$(unit_bins))
+check-fuzz:
+	@MAKE='$(MAKE)' $(tally) run $@ sh tests/run-built.sh $(O) run-fuzz.sh $(call pick,$(fuzz_bins))
 check-bats: all
 	@ARNIA_BUILD=$(OUT) $(tally) run $@ bash tests/run-bats.sh $(T)
 check-vm: all
