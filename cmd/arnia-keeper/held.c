@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The processes that were adopted, and how they ended. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "cmd/arnia-keeper/keeper.h"
+#include "lib/base/failat.h"
+#include "lib/base/fd.h"
+#include "lib/base/file.h"
+#include "lib/base/log.h"
+#include "lib/base/proc.h"
+#include "lib/base/str.h"
+#include "lib/base/time.h"
+
+#define REAP_WAIT_MS 5000
+
+/* In the order of the bits of enum kp_fd, after the pidfd. */
+static const struct {
+	uint32_t bit;
+	int port;
+} port_of_bit[] = {
+	{ KP_FD_IN, PORT_IN }, { KP_FD_OUT, PORT_OUT }, { KP_FD_ERR, PORT_ERR }, { KP_FD_MASTER, PORT_OUT },
+};
+
+static uint64_t hash_id(const char *id)
+{
+	uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+
+	for (; *id; id++)
+		h = (h ^ (uint8_t)*id) * 0x100000001b3u;
+	return h;
+}
+
+struct held *held_find(const struct keeper *k, const char *id)
+{
+	uint64_t hash = hash_id(id);
+
+	for (size_t i = 0; i < k->nslots; i++)
+		if (k->slots[i].hash == hash && str_eq(k->slots[i].held->c.id, id))
+			return k->slots[i].held;
+	return NULL;
+}
+
+static struct slot *slot_of(const struct held *h)
+{
+	struct slot *s = h->k->slots;
+
+	while (s->held != h)
+		s++;
+	return s;
+}
+
+struct held *held_by_pid(const struct keeper *k, pid_t pid)
+{
+	for (size_t i = 0; i < k->nslots; i++)
+		if (k->slots[i].pid == pid)
+			return k->slots[i].held;
+	return NULL;
+}
+
+struct held *held_add(struct keeper *k, const struct kp_container *c)
+{
+	struct held *h = mem_alloc(sizeof(*h));
+
+	*h = (struct held){ .k = k, .c = *c, .pidfd = -1 };
+	for (int i = 0; i < PORTS; i++)
+		h->port[i] = (struct port){ .held = h, .fd = -1 };
+	if (k->nslots == k->slots_cap) {
+		k->slots_cap = k->slots_cap ? k->slots_cap * 2 : 16;
+		k->slots = mem_realloc_n(k->slots, k->slots_cap, sizeof(*k->slots));
+	}
+	k->slots[k->nslots++] = (struct slot){ hash_id(h->c.id), 0, h };
+	return h;
+}
+
+void held_try_free(struct held *h)
+{
+	struct keeper *k = h->k;
+
+	if (!h->done || !h->forgotten || h->sessions)
+		return;
+	*slot_of(h) = k->slots[k->nslots - 1];
+	k->nslots--;
+	free(h);
+}
+
+static bool id_is_safe(const char *id)
+{
+	return id[0] && id[0] != '.' &&
+	       !id[strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")];
+}
+
+static bool make_sense(struct kp_container *c, size_t nfds)
+{
+	const uint32_t pipes = KP_FD_IN | KP_FD_OUT | KP_FD_ERR;
+
+	c->id[sizeof(c->id) - 1] = c->container[sizeof(c->container) - 1] = '\0';
+	if (c->role == KP_ROLE_CONTAINER ? !id_is_valid(c->id) : c->role != KP_ROLE_EXEC || !id_is_safe(c->id))
+		return false;
+	return c->pid > 0 && c->fds & KP_FD_PIDFD && !(c->fds & ~(KP_FD_PIDFD | pipes | KP_FD_MASTER)) &&
+	       !(c->fds & KP_FD_MASTER && c->fds & pipes) && (size_t)__builtin_popcount(c->fds) == nfds;
+}
+
+struct held *held_take(struct keeper *k, struct frame *f, bool foreign)
+{
+	const struct kp_container *body = frame_body(f, sizeof(*body));
+	struct kp_container c;
+	struct held *h;
+	size_t i = 0;
+
+	if (!body)
+		return NULL;
+	c = *body;
+	if (!make_sense(&c, f->nfds))
+		return NULL;
+	h = held_find(k, c.id);
+	if (h && (foreign || !h->exited || h->starting))
+		return NULL;
+	if (h)
+		held_forget(h);
+	h = held_add(k, &c);
+	h->foreign = foreign;
+	h->pidfd = frame_take_fd(f, i++);
+	for (size_t b = 0; b < ARRAY_SIZE(port_of_bit); b++)
+		if (c.fds & port_of_bit[b].bit)
+			stream_open(h, port_of_bit[b].port, frame_take_fd(f, i++));
+	if (!foreign)
+		slot_of(h)->pid = c.pid;
+	return h;
+}
+
+size_t held_fds(const struct held *h, int fds[4], uint32_t *bits)
+{
+	size_t n = 0;
+
+	*bits = KP_FD_PIDFD;
+	fds[n++] = h->pidfd;
+	for (size_t b = 0; b < ARRAY_SIZE(port_of_bit); b++) {
+		int fd = h->port[port_of_bit[b].port].fd;
+
+		/* PORT_OUT is in two rows: a pipe, or the master. */
+		if (fd < 0 || (port_of_bit[b].port == PORT_OUT && (h->c.tty != 0) != (port_of_bit[b].bit == KP_FD_MASTER)))
+			continue;
+		*bits |= port_of_bit[b].bit;
+		fds[n++] = fd;
+	}
+	return n;
+}
+
+static void fill_exit(const struct held *h, struct kp_exit *x)
+{
+	*x = (struct kp_exit){
+		.role = h->c.role,
+		.pid = h->c.pid,
+		.code = h->code,
+		.status = h->status,
+		.time_ns = h->exit_ns,
+	};
+	memcpy(x->id, h->c.id, sizeof(x->id));
+	memcpy(x->container, h->c.container, sizeof(x->container));
+}
+
+void held_tell_exit(const struct held *h)
+{
+	struct kp_exit x;
+
+	fill_exit(h, &x);
+	daemon_tell(h->k, KP_EXIT, 0, &x, sizeof(x));
+}
+
+static void record_exit(const struct held *h)
+{
+	struct error err = { 0 };
+	struct kp_exit x;
+	int r = fail_at("keeper-exit");
+
+	fill_exit(h, &x);
+	if (r == 0)
+		r = file_write_atomic_at(h->k->fd.exits, h->c.id, &x, sizeof(x), 0600, false, &err);
+	if (r < 0)
+		log_error("exit of %s is only in memory: %s", h->c.id, err.text);
+}
+
+/* No longer found by its id; freed when its last output and session are gone. */
+static void hide(struct held *h)
+{
+	h->forgotten = true;
+	slot_of(h)->hash = 0;
+}
+
+static void settle_exit(struct held *h)
+{
+	/* Of a job that failed the result says it all. */
+	if (!h->failed && h->c.role == KP_ROLE_CONTAINER)
+		record_exit(h);
+	held_tell_exit(h);
+	if (h->failed)
+		hide(h);
+	stream_settle(h);
+}
+
+void held_exited(struct held *h, int code, int status)
+{
+	h->exited = true;
+	h->code = code;
+	h->status = status;
+	h->exit_ns = time_real_ns();
+	slot_of(h)->pid = 0;
+	loop_del_io(h->pid_io);
+	h->pid_io = NULL;
+	loop_del_timer(h->timer);
+	h->timer = NULL;
+	fd_close(&h->pidfd);
+	log_debug("%s: process %d ended (%d, %d)", h->c.id, h->c.pid, code, status);
+	if (!h->starting)
+		settle_exit(h);
+}
+
+void held_started(struct held *h, bool ok)
+{
+	h->starting = false;
+	if (!ok) {
+		h->failed = true;
+		while (h->sessions)
+			session_drop(h->sessions);
+	}
+	if (h->exited)
+		settle_exit(h);
+}
+
+void held_forget(struct held *h)
+{
+	if (!h->exited || h->starting)
+		return;
+	if (h->c.role == KP_ROLE_CONTAINER)
+		unlinkat(h->k->fd.exits, h->c.id, 0);
+	hide(h);
+	held_try_free(h);
+}
+
+/* The status of a process whose parent is another. 1 = known, 0 = not yet, -errno = never. */
+static int foreign_status(int pidfd, int *code, int *status)
+{
+	struct pidfd_info info = { .mask = PIDFD_INFO_EXIT };
+
+	if (ioctl(pidfd, PIDFD_GET_INFO, &info) < 0)
+		return -errno;
+	if (!(info.mask & PIDFD_INFO_EXIT))
+		return 0;
+	if (WIFEXITED(info.exit_code)) {
+		*code = CLD_EXITED;
+		*status = WEXITSTATUS(info.exit_code);
+	} else {
+		*code = WCOREDUMP(info.exit_code) ? CLD_DUMPED : CLD_KILLED;
+		*status = WTERMSIG(info.exit_code);
+	}
+	return 1;
+}
+
+static void foreign_unknown(void *arg)
+{
+	struct held *h = arg;
+
+	h->timer = NULL;
+	held_exited(h, 0, 0);
+}
+
+/* Readable: it has ended. Hung up: its parent has reaped it, and only then the kernel tells the status (pidfs, 6.15). */
+static void foreign_ready(void *arg, uint32_t events)
+{
+	struct held *h = arg;
+	int code = 0, status = 0, r = foreign_status(h->pidfd, &code, &status);
+
+	if (r != 0 || events & EPOLLHUP) {
+		held_exited(h, code, status);
+		return;
+	}
+	loop_set_io(h->pid_io, EPOLLHUP);
+	loop_del_timer(h->timer);
+	h->resting = false;
+	h->timer = loop_add_timer(h->k->loop, REAP_WAIT_MS, foreign_unknown, h);
+}
+
+void held_watch_pid(struct held *h)
+{
+	if (!h->foreign || h->exited)
+		return;
+	h->pid_io = loop_add_io(h->k->loop, h->pidfd, EPOLLIN, foreign_ready, h);
+	if (!h->pid_io)
+		held_exited(h, 0, 0);
+}
+
+static void load_exit(struct keeper *k, const char *id)
+{
+	auto_free char *bytes = NULL;
+	struct kp_container c = { .role = KP_ROLE_CONTAINER };
+	struct kp_exit x;
+	struct held *h;
+
+	if (!id_is_valid(id) || file_read_at(k->fd.exits, id, sizeof(x), &bytes, NULL) != sizeof(x))
+		return;
+	memcpy(&x, bytes, sizeof(x));
+	memcpy(c.id, id, ID_LEN);
+	c.pid = x.pid;
+	h = held_add(k, &c);
+	h->exited = h->done = true;
+	h->code = x.code;
+	h->status = x.status;
+	h->exit_ns = x.time_ns;
+}
+
+/* What an earlier keeper recorded and arniad has not taken over yet. */
+void held_load_exits(struct keeper *k)
+{
+	int fd = fd_dup(k->fd.exits);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d) {
+		fd_close(&fd);
+		return;
+	}
+	for (struct dirent *e = readdir(d); e; e = readdir(d))
+		load_exit(k, e->d_name);
+	closedir(d);
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Becoming the keeper: one per instance, detached from whoever started it, hard to kill by accident. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "cmd/arnia-keeper/keeper.h"
+#include "lib/base/fd.h"
+#include "lib/base/file.h"
+#include "lib/base/log.h"
+#include "lib/base/parse.h"
+#include "lib/base/path.h"
+#include "lib/base/proc.h"
+#include "lib/base/sock.h"
+#include "lib/base/str.h"
+
+#define LOG_MAX (1024 * 1024)
+#define OOM_SCORE "-900"
+#define INIT_MAX (4 * 1024 * 1024)
+#define GROUP_FILE_MAX (1024 * 1024)
+
+static int lock_start(int fd, short type)
+{
+	struct flock range = { .l_type = type, .l_whence = SEEK_SET, .l_len = 1 };
+
+	return fcntl(fd, F_OFD_SETLKW, &range) < 0 ? -errno : 0;
+}
+
+/*
+ * Two locks on one file: flock(2) for life says who is the keeper; a byte range while starting, which late-comers wait
+ * for, so that "another one serves" is true when it is said.
+ */
+int setup_lock(struct keeper *k, struct error *err)
+{
+	auto_free char *path = str_fmt("%s/keeper.lock", k->in.run);
+	auto_fd int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int r = fd < 0 ? -errno : lock_start(fd, F_WRLCK);
+
+	if (r < 0)
+		return err_sys(err, r, "lock %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? 0 : err_sys(err, -errno, "lock %s", path);
+	k->fd.lock = fd_steal(&fd);
+	return 1;
+}
+
+void setup_unlock_start(struct keeper *k)
+{
+	lock_start(k->fd.lock, F_UNLCK);
+}
+
+static int open_log(const struct keeper *k)
+{
+	auto_free char *path = str_fmt("%s/log/keeper.log", k->in.run);
+	auto_fd int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	return fd < 0 || dup2(fd, STDERR_FILENO) < 0 ? -errno : 0;
+}
+
+void setup_rotate_log(const struct keeper *k)
+{
+	auto_free char *path = str_fmt("%s/log/keeper.log", k->in.run);
+	auto_free char *old = str_fmt("%s.1", path);
+	struct stat st;
+
+	if (k->foreground || fstat(STDERR_FILENO, &st) < 0 || st.st_size <= LOG_MAX)
+		return;
+	if (rename(path, old) == 0)
+		open_log(k);
+}
+
+/* The parent's part: 0 when the child said it is ready. */
+static void wait_ready(int fd) __attribute__((noreturn));
+static void wait_ready(int fd)
+{
+	char byte;
+
+	_exit(read(fd, &byte, 1) == 1 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+int setup_daemonise(struct keeper *k, int ready_fd, struct error *err)
+{
+	auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int pipe_fds[2] = { -1, -1 };
+	pid_t pid;
+	int r;
+
+	if (null < 0 || (ready_fd < 0 && pipe2(pipe_fds, O_CLOEXEC) < 0))
+		return err_sys(err, -errno, "detach from the caller");
+	pid = fork();
+	if (pid < 0)
+		return err_sys(err, -errno, "fork");
+	if (pid > 0) {
+		fd_close(&pipe_fds[1]);
+		if (ready_fd >= 0)
+			_exit(EXIT_SUCCESS);
+		wait_ready(pipe_fds[0]);
+	}
+	fd_close(&pipe_fds[0]);
+	setsid();
+	r = open_log(k);
+	if (r < 0)
+		return err_sys(err, r, "open the keeper's log");
+	if (dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 || chdir("/") < 0)
+		return err_sys(err, -errno, "detach from the caller");
+	return ready_fd >= 0 ? ready_fd : pipe_fds[1];
+}
+
+static int open_cgroup_root(void)
+{
+	static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		auto_fd int fd = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd >= 0 && path_fd_is_fs(fd, CGROUP2_SUPER_MAGIC))
+			return fd_steal(&fd);
+	}
+	return -ENOENT;
+}
+
+/*
+ * The cgroup below which our branch is made. A service was given its own (Delegate=yes). Otherwise the top: the caller's
+ * belongs to a login and is killed with it.
+ */
+static int parent_cgroup(const struct keeper *k, char **ret)
+{
+	auto_free char *text = NULL;
+	char *line;
+	long n;
+
+	*ret = str_dup(".");
+	if (!k->foreground || (!getenv("NOTIFY_SOCKET") && !getenv("INVOCATION_ID")))
+		return 0;
+	n = file_read_at(AT_FDCWD, "/proc/self/cgroup", 65536, &text, NULL);
+	if (n < 0)
+		return (int)n;
+	line = strstr(text, "0::/");
+	if (!line || !line[4] || line[4] == '\n')
+		return 0;
+	line[strcspn(line, "\n")] = '\0';
+	free(*ret);
+	*ret = str_dup(line + 4);
+	return 0;
+}
+
+/* PARENT/BRANCH with the leaves keeper/ (we move there) and daemon/ (for arniad). Returns the branch. */
+static int join_cgroup(const struct keeper *k)
+{
+	auto_free char *parent = NULL;
+	auto_fd int root = open_cgroup_root(), above = -1, branch = -1;
+	struct instance_ids ids;
+	int r = root < 0 ? root : parent_cgroup(k, &parent);
+
+	if (r < 0)
+		return r;
+	instance_ids(&k->in, &ids);
+	above = openat(root, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (above < 0 || (mkdirat(above, ids.cgroup, 0755) < 0 && errno != EEXIST))
+		return -errno;
+	branch = openat(above, ids.cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (branch < 0 || (mkdirat(branch, "keeper", 0755) < 0 && errno != EEXIST) ||
+	    (mkdirat(branch, "daemon", 0755) < 0 && errno != EEXIST))
+		return -errno;
+	/* "0" is the writer itself (cgroup-v2.rst, cgroup.procs). */
+	r = file_write_ctl_at(branch, "keeper/cgroup.procs", CGROUP2_SUPER_MAGIC, "0", NULL);
+	return r < 0 ? r : fd_steal(&branch);
+}
+
+void setup_leave_cgroup(const struct keeper *k)
+{
+	struct instance_ids ids;
+
+	if (k->fd.cgroup < 0)
+		return;
+	instance_ids(&k->in, &ids);
+	if (file_write_ctl_at(k->fd.cgroup, "../cgroup.procs", CGROUP2_SUPER_MAGIC, "0", NULL) < 0)
+		return;
+	if (unlinkat(k->fd.cgroup, "daemon", AT_REMOVEDIR) == 0 && unlinkat(k->fd.cgroup, "keeper", AT_REMOVEDIR) == 0) {
+		/* rmdir does not take "." */
+		auto_free char *name = str_fmt("../%s", ids.cgroup);
+
+		unlinkat(k->fd.cgroup, name, AT_REMOVEDIR);
+	}
+}
+
+void setup_process(struct keeper *k)
+{
+	int r;
+
+	signal(SIGPIPE, SIG_IGN);
+	umask(022);
+	proc_raise_nofile();
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		log_warn("become a subreaper: %s", strerror(errno));
+	r = file_write_ctl_at(AT_FDCWD, "/proc/self/oom_score_adj", PROC_SUPER_MAGIC, OOM_SCORE, NULL);
+	if (r < 0)
+		log_info("oom_score_adj stays: %s", strerror(-r));
+	k->fd.cgroup = join_cgroup(k);
+	if (k->fd.cgroup < 0)
+		log_warn("no cgroup of our own: %s", strerror(-k->fd.cgroup));
+}
+
+static int open_init(const struct keeper *k, struct error *err)
+{
+	auto_free char *path = str_fmt("%s/arnia-init", k->in.lib);
+	auto_free char *bytes = NULL;
+	long n = file_read_at(AT_FDCWD, path, INIT_MAX, &bytes, err);
+	int fd = n < 0 ? (int)n : fd_memfd_sealed("arnia-init", bytes, (size_t)n);
+
+	return n >= 0 && fd < 0 ? err_sys(err, fd, "copy %s", path) : fd;
+}
+
+static int open_dir(const char *base, const char *name, struct error *err)
+{
+	auto_free char *path = str_fmt("%s/%s", base, name);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? err_sys(err, -errno, "open %s", path) : fd;
+}
+
+int setup_descriptors(struct keeper *k, struct error *err)
+{
+	k->fd.containers = open_dir(k->in.state, "containers", err);
+	if (k->fd.containers < 0)
+		return k->fd.containers;
+	k->fd.exits = open_dir(k->in.run, "exit", err);
+	if (k->fd.exits < 0)
+		return k->fd.exits;
+	k->fd.init = open_init(k, err);
+	return MIN(k->fd.init, 0);
+}
+
+int setup_listen_keeper(struct keeper *k, struct error *err)
+{
+	auto_free char *path = str_fmt("%s/keeper.sock", k->in.run);
+
+	k->fd.keeper_sock = sock_listen(path, SOCK_SEQPACKET, 0600, err);
+	return MIN(k->fd.keeper_sock, 0);
+}
+
+/* group(5) line "arnia:x:GID:". A static program has no NSS, so only the file is asked. */
+static int find_group(gid_t *ret)
+{
+	auto_free char *text = NULL;
+	uint32_t gid;
+	char *line;
+	long n = file_read_at(AT_FDCWD, "/etc/group", GROUP_FILE_MAX, &text, NULL);
+
+	if (n < 0)
+		return (int)n;
+	for (line = text; line && !str_starts(line, "arnia:"); line = strchr(line, '\n'), line = line ? line + 1 : NULL)
+		;
+	line = line ? strchr(line + strlen("arnia:"), ':') : NULL;
+	if (!line)
+		return -ENOENT;
+	line[1 + strcspn(line + 1, ":\n")] = '\0';
+	if (parse_u32(line + 1, &gid) < 0)
+		return -ENOENT;
+	*ret = gid;
+	return 0;
+}
+
+int setup_listen_clients(struct keeper *k, struct error *err)
+{
+	auto_free char *path = str_fmt("%s/arnia.sock", k->in.run);
+	auto_fd int fd = sock_listen(path, SOCK_STREAM, 0600, err);
+	gid_t gid = 0;
+
+	if (fd < 0)
+		return fd;
+	/* Opened to the group only once it is the group's. */
+	if (find_group(&gid) == 0 && (lchown(path, 0, gid) < 0 || chmod(path, 0660) < 0))
+		return err_sys(err, -errno, "give %s to the group arnia", path);
+	k->fd.client_sock = fd_steal(&fd);
+	return 0;
+}

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Workers (arnia-run): some wait pre-started, so that their own start is off the path of a job. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "cmd/arnia-keeper/keeper.h"
+#include "lib/base/failat.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/proc.h"
+#include "lib/base/sock.h"
+#include "lib/base/str.h"
+
+#define WORKERS_MAX 64 /* prepared ones not counted */
+#define STARTING_MAX 4
+#define REFILL_MS 10 /* after the last job: it has the processors to itself first */
+#define REFILL_MAX_MS 5000
+#define ORPHAN_BIT (1ull << 63)
+
+static void tell_result(struct keeper *k, uint64_t seq, const char *id, uint32_t worker, const struct error *err)
+{
+	struct kp_result r = { .worker = worker, .error = *err };
+
+	str_copy(r.id, sizeof(r.id), id);
+	daemon_tell(k, KP_RESULT, seq, &r, sizeof(r));
+}
+
+static void job_free(struct job *j)
+{
+	for (size_t i = 0; i < j->nfds; i++)
+		fd_close(&j->fds[i]);
+	fd_close(&j->session);
+	free(j);
+}
+
+static void job_fail(struct keeper *k, struct job *j, int code, const char *text)
+{
+	struct error err = { 0 };
+
+	err_set(&err, code, "%s", text);
+	tell_result(k, j->seq, j->body.id, 0, &err);
+	job_free(j);
+}
+
+static struct job *job_pop(struct keeper *k)
+{
+	struct job *j = k->jobs;
+
+	k->jobs = j->next;
+	if (!k->jobs)
+		k->jobs_end = &k->jobs;
+	k->njobs--;
+	return j;
+}
+
+static void worker_free(struct worker *w)
+{
+	struct worker **at = &w->k->workers;
+
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+	loop_del_io(w->io);
+	fd_close(&w->r.fd);
+	fd_close(&w->r.pidfd);
+	fd_close(&w->r.session);
+	free(w);
+}
+
+static void worker_kill(const struct worker *w)
+{
+	const struct pidref p = { .pid = w->r.pid, .fd = w->r.pidfd };
+
+	pidref_kill(&p, SIGKILL);
+}
+
+/* ---- what a worker says ---- */
+
+static void job_over(struct worker *w, bool ok)
+{
+	struct held *child = w->child;
+
+	w->child = NULL;
+	fd_close(&w->r.session);
+	if (child)
+		held_started(child, ok);
+}
+
+static void on_ready(struct worker *w, struct frame *f)
+{
+	(void)f;
+	if (w->r.state == WORKER_STARTING || w->r.state == WORKER_ENDING)
+		w->r.state = WORKER_IDLE;
+	w->k->worker_failures = 0;
+}
+
+static void on_adopt(struct worker *w, struct frame *f)
+{
+	struct keeper *k = w->k;
+	struct held *h;
+	bool input = w->r.flags & KP_JOB_STDIN;
+
+	if (fail_at("keeper-adopt") < 0 || w->r.state != WORKER_BUSY || w->child)
+		return;
+	h = held_take(k, f, false);
+	if (!h) {
+		log_error("worker %d: adoption makes no sense", w->r.pid);
+		return;
+	}
+	h->starting = true;
+	w->child = h;
+	if (!input)
+		stream_close(h, PORT_IN);
+	session_attach(h, fd_steal(&w->r.session), input);
+	daemon_tell_held(k, h);
+	stream_watch(h);
+	/* It may have ended before we heard of it. */
+	for (size_t i = 0; i < STRANGERS; i++)
+		if (k->strangers[i].pid == h->c.pid && !pidref_alive(&(struct pidref){ .fd = h->pidfd })) {
+			held_exited(h, k->strangers[i].code, k->strangers[i].status);
+			break;
+		}
+}
+
+/* An exec's console is pumped by its client; a container's stays here. */
+static void on_master(struct worker *w, struct frame *f)
+{
+	struct held *h = w->child;
+	int fd = frame_take_fd(f, 0);
+	char type = SESSION_MASTER;
+
+	if (!h || !h->c.tty || fd < 0) {
+		fd_close(&fd);
+	} else if (h->c.role == KP_ROLE_EXEC && h->sessions) {
+		(void)sock_send_fds(h->sessions->fd, &type, 1, &fd, 1);
+		fd_close(&fd);
+	} else {
+		stream_open(h, PORT_OUT, fd);
+		stream_watch(h);
+		daemon_tell_held(w->k, h);
+	}
+}
+
+static void on_progress(struct worker *w, struct frame *f)
+{
+	daemon_tell(w->k, KP_PROGRESS, w->r.seq, f->body, f->len);
+}
+
+static void on_result(struct worker *w, struct frame *f)
+{
+	struct kp_result *r = (struct kp_result *)f->body;
+	bool ok, keep, again;
+
+	if (f->len < sizeof(*r) || w->r.state != WORKER_BUSY)
+		return;
+	err_sanitize(&r->error);
+	ok = r->error.code == 0;
+	again = r->again;
+	keep = ok && w->r.flags & KP_JOB_KEEP;
+	r->worker = keep ? w->r.number : 0;
+	memcpy(r->id, w->r.id, sizeof(r->id));
+	(void)fail_at("keeper-result");
+	daemon_tell(w->k, KP_RESULT, w->r.seq, r, f->len);
+	w->r.state = keep ? WORKER_KEPT : again ? WORKER_IDLE : WORKER_ENDING;
+	job_over(w, ok);
+}
+
+static void worker_handle(struct worker *w, struct frame *f)
+{
+	static const struct {
+		uint32_t type;
+		void (*fn)(struct worker *w, struct frame *f);
+	} table[] = {
+		{ KW_READY, on_ready },	      { KW_ADOPT, on_adopt },	{ KW_MASTER, on_master },
+		{ KW_PROGRESS, on_progress }, { KW_RESULT, on_result },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (table[i].type == f->head.type)
+			table[i].fn(w, f);
+	frame_done(f);
+}
+
+static void dispatch(struct keeper *k);
+
+/* Read all there is. */
+static void worker_drain(struct worker *w)
+{
+	while (w->r.fd >= 0) {
+		struct frame f;
+		int r = frame_recv(w->r.fd, KP_MAGIC, &f, MSG_DONTWAIT);
+
+		if (r == -EAGAIN)
+			return;
+		if (r > 0) {
+			worker_handle(w, &f);
+			continue;
+		}
+		/* Its end is told by wait; one that only closed its socket is of no more use. */
+		loop_del_io(w->io);
+		w->io = NULL;
+		fd_close(&w->r.fd);
+		worker_kill(w);
+	}
+}
+
+void worker_drain_all(struct keeper *k)
+{
+	for (struct worker *w = k->workers; w; w = w->next)
+		if (w->r.state == WORKER_BUSY)
+			worker_drain(w);
+}
+
+static void worker_ready(void *arg, uint32_t events)
+{
+	struct worker *w = arg;
+
+	(void)events;
+	worker_drain(w);
+	dispatch(w->k);
+}
+
+void worker_ended(struct worker *w, const siginfo_t *si)
+{
+	struct keeper *k = w->k;
+	struct error err = { 0 };
+	bool starting, told;
+
+	worker_drain(w);
+	starting = w->r.state == WORKER_STARTING;
+	told = w->r.state == WORKER_BUSY || w->r.state == WORKER_KEPT;
+	if (w->r.cancelled)
+		err_set(&err, -ECANCELED, "cancelled");
+	else if (si->si_code == CLD_EXITED)
+		err_set(&err, -ECHILD, "worker ended with status %d before its result", si->si_status);
+	else
+		err_set(&err, -ECHILD, "worker killed by signal %d", si->si_status);
+	if (told)
+		tell_result(k, w->r.seq, w->r.id, w->r.state == WORKER_KEPT ? w->r.number : 0, &err);
+	job_over(w, false);
+	worker_free(w);
+	keeper_check_closed(k);
+	if (starting && k->worker_failures++ == 0)
+		log_error("arnia-run: %s", err.text);
+	/* One that cannot even start must not leave its callers waiting. */
+	if (starting && k->jobs)
+		job_fail(k, job_pop(k), -ECHILD, "arnia-run ended before it was ready");
+	dispatch(k);
+}
+
+struct worker *worker_by_pid(struct keeper *k, pid_t pid)
+{
+	struct worker *w = k->workers;
+
+	while (w && w->r.pid != pid)
+		w = w->next;
+	return w;
+}
+
+struct worker *worker_add(struct keeper *k, const struct worker_rec *r)
+{
+	struct worker *w = mem_alloc(sizeof(*w));
+
+	*w = (struct worker){ .r = *r, .next = k->workers, .k = k };
+	k->workers = w;
+	w->io = loop_add_io(k->loop, w->r.fd, EPOLLIN, worker_ready, w);
+	return w;
+}
+
+static int worker_spawn(struct keeper *k)
+{
+	struct worker_rec r = { .state = WORKER_STARTING, .fd = -1, .pidfd = -1, .session = -1 };
+	int pair[2], fds[3];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	fds[KW_FD_KEEPER - 3] = pair[1];
+	fds[KW_FD_HOSTNS - 3] = k->fd.hostns;
+	fds[KW_FD_INIT - 3] = k->fd.init;
+	r.pid = spawn(k, &(struct spawn){ .program = "arnia-run", .fds = fds, .nfds = 3, .cgroup = -1 }, &r.pidfd);
+	fd_close(&pair[1]);
+	if (r.pid < 0) {
+		fd_close(&pair[0]);
+		return r.pid;
+	}
+	fd_nonblock(pair[0], true);
+	r.fd = pair[0];
+	r.number = ++k->next_worker;
+	worker_add(k, &r);
+	return 0;
+}
+
+static void count(const struct keeper *k, uint32_t *ret_total, uint32_t *ret_starting, uint32_t *ret_idle)
+{
+	*ret_total = *ret_starting = *ret_idle = 0;
+	for (const struct worker *w = k->workers; w; w = w->next) {
+		*ret_total += w->r.state != WORKER_KEPT;
+		*ret_starting += w->r.state == WORKER_STARTING;
+		*ret_idle += w->r.state == WORKER_IDLE;
+	}
+}
+
+static void refill_now(void *arg)
+{
+	struct keeper *k = arg;
+
+	k->refill = NULL;
+	if (worker_spawn(k) < 0)
+		k->worker_failures++;
+	worker_refill(k);
+}
+
+/* At once when a job waits for one, else a little later, one at a time; slower when they fail. */
+void worker_refill(struct keeper *k)
+{
+	uint32_t total, starting, idle;
+	uint64_t ms = MIN(REFILL_MS << MIN(k->worker_failures, 9u), REFILL_MAX_MS);
+
+	count(k, &total, &starting, &idle);
+	while (!k->closing && !k->worker_failures && starting < MIN(k->njobs, STARTING_MAX) && total < WORKERS_MAX) {
+		if (worker_spawn(k) < 0) {
+			k->worker_failures++;
+			break;
+		}
+		starting++;
+		total++;
+	}
+	if (!k->closing && !k->refill && total < WORKERS_MAX && idle + starting < MAX(k->spares, MIN(k->njobs, 1)))
+		k->refill = loop_add_timer(k->loop, ms, refill_now, k);
+}
+
+/* ---- jobs ---- */
+
+static void start_job(struct worker *w, struct job *j)
+{
+	struct keeper *k = w->k;
+	struct kp_job body = j->body;
+
+	body.fds &= ~(uint32_t)KP_FD_SESSION;
+	if (frame_send(w->r.fd, KP_MAGIC, KW_JOB, j->seq, &body, sizeof(body), j->fds, j->nfds) < 0) {
+		worker_kill(w);
+		job_fail(k, j, -ECHILD, "worker does not take the job");
+		return;
+	}
+	w->r.state = WORKER_BUSY;
+	w->r.seq = j->seq;
+	w->r.kind = body.kind;
+	w->r.flags = body.flags;
+	w->r.session = fd_steal(&j->session);
+	memcpy(w->r.id, body.id, sizeof(w->r.id));
+	job_free(j);
+}
+
+static struct worker *find_idle(struct keeper *k)
+{
+	struct worker *w = k->workers;
+
+	while (w && (w->r.state != WORKER_IDLE || w->r.fd < 0))
+		w = w->next;
+	return w;
+}
+
+static void dispatch(struct keeper *k)
+{
+	struct worker *w;
+
+	while (k->jobs && (w = find_idle(k)))
+		start_job(w, job_pop(k));
+	worker_refill(k);
+	reexec_try(k);
+}
+
+/* The prepared worker a job names, or no such. */
+static void start_on(struct keeper *k, struct job *j)
+{
+	struct worker *w = k->workers;
+
+	while (w && (w->r.number != j->body.worker || w->r.state != WORKER_KEPT || w->r.fd < 0))
+		w = w->next;
+	if (w)
+		start_job(w, j);
+	else
+		job_fail(k, j, -ESRCH, "the prepared worker is gone");
+}
+
+void worker_job(struct keeper *k, struct frame *f)
+{
+	const struct kp_job *body = frame_body(f, sizeof(*body));
+	struct job *j = mem_alloc(sizeof(*j));
+	size_t at = 0;
+
+	*j = (struct job){ .seq = f->head.seq, .body = *body, .session = -1 };
+	j->body.id[sizeof(j->body.id) - 1] = '\0';
+	for (uint32_t bit = KP_FD_PLAN; bit <= KP_FD_TARGET; bit <<= 1) {
+		int fd = j->body.fds & bit ? frame_take_fd(f, at++) : -1;
+
+		if (bit == KP_FD_SESSION)
+			j->session = fd;
+		else if (fd >= 0)
+			j->fds[j->nfds++] = fd;
+	}
+	if (k->closing) {
+		job_fail(k, j, -ESHUTDOWN, "the keeper is ending");
+	} else if (!(j->body.fds & KP_FD_PLAN) || (size_t)__builtin_popcount(j->body.fds) != f->nfds) {
+		job_fail(k, j, -EINVAL, "job without its descriptors");
+	} else if (j->body.worker) {
+		start_on(k, j);
+	} else {
+		*k->jobs_end = j;
+		k->jobs_end = &j->next;
+		k->njobs++;
+	}
+	dispatch(k);
+}
+
+void worker_cancel(struct keeper *k, uint64_t seq)
+{
+	for (struct job **at = &k->jobs; *at; at = &(*at)->next) {
+		struct job *j = *at;
+
+		if (j->seq != seq)
+			continue;
+		*at = j->next;
+		if (!j->next)
+			k->jobs_end = at;
+		k->njobs--;
+		job_fail(k, j, -ECANCELED, "cancelled");
+		return;
+	}
+	for (struct worker *w = k->workers; w; w = w->next)
+		if (w->r.seq == seq && (w->r.state == WORKER_BUSY || w->r.state == WORKER_KEPT)) {
+			w->r.cancelled = true;
+			worker_kill(w);
+		}
+}
+
+void worker_orphan_all(struct keeper *k)
+{
+	while (k->jobs)
+		job_free(job_pop(k));
+	for (struct worker *w = k->workers; w; w = w->next) {
+		if (w->r.state != WORKER_BUSY && w->r.state != WORKER_KEPT)
+			continue;
+		w->r.seq = ORPHAN_BIT | ++k->orphans;
+		if (w->r.flags & KP_JOB_KEEP)
+			worker_kill(w);
+	}
+}
+
+void worker_tell_orphans(struct keeper *k)
+{
+	for (struct worker *w = k->workers; w; w = w->next) {
+		struct kp_job body = { .kind = w->r.kind, .flags = w->r.flags };
+
+		if (w->r.state != WORKER_BUSY || !(w->r.seq & ORPHAN_BIT))
+			continue;
+		memcpy(body.id, w->r.id, sizeof(body.id));
+		daemon_tell(k, KP_JOB, w->r.seq, &body, sizeof(body));
+	}
+}
+
+void worker_kill_all(struct keeper *k)
+{
+	while (k->jobs)
+		job_free(job_pop(k));
+	for (struct worker *w = k->workers; w; w = w->next)
+		worker_kill(w);
+	loop_del_timer(k->refill);
+	k->refill = NULL;
+}
