@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Times for the eye, nothing asserted about them; what is asserted is that they are of work that succeeded. */
-#include "world.h"
+#include "tests/unit/netns/world.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What packets do: root only, in network namespaces made here. */
-#include "world.h"
+#include "tests/unit/netns/world.h"
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Forged packets and what nft(8) says. */
-#include "world.h"
+#include "tests/unit/netns/world.h"
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
