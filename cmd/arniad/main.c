@@ -17,6 +17,7 @@
 #include "lib/base/sock.h"
 #include "lib/base/str.h"
 #include "lib/base/time.h"
+#include "lib/sandbox/sandbox.h"
 
 #define SUBID_MAX (1u << 20)
 
@@ -108,6 +109,7 @@ static int set_up(struct daemon *d, struct error *err)
 	d->loop = loop_new();
 	if ((r = loop_add_signals(d->loop, signals, on_signal, d)) < 0)
 		return err_sys(err, r, "receive signals");
+	d->facts.plan.caps = caps_kernel_all(); /* by prctl(2), which is closed to us later */
 	d->leases = lease_pool_new(d->ids.id_base, d->ids.id_end, d->ids.pool);
 	exclude_subids(d);
 	if (!(d->events = events_open(&d->in, err)) || (r = watch_init(d, err)) < 0 || (r = reconcile_load(d, err)) < 0)
