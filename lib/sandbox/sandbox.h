@@ -36,6 +36,9 @@ struct seccomp_input {
 int seccomp_compile(const struct seccomp_input *in, void **ret, size_t *ret_size, struct error *err);
 /* The same through a cache folder (file name = sha256-like digest of input and libseccomp version; content checked by length and digest; a bad file is rebuilt). dirfd -1 = no cache. */
 int seccomp_compile_cached(const struct seccomp_input *in, int cache_dir, void **ret, size_t *ret_size, struct error *err);
+/* The profile's "flags" as SECCOMP_FILTER_FLAG_*, for sandbox_config.seccomp_flags. */
+int seccomp_flags(const struct seccomp_input *in, uint32_t *ret, struct error *err);
+/* Needs no_new_privs or CAP_SYS_ADMIN in the own user namespace (seccomp(2)). */
 int seccomp_load(const struct sandbox_config *c, struct error *err);
 
 /* user.c: resolve process_config.user against /etc/passwd and /etc/group below `root` (O_PATH fd): regular files only, opened in-root, at most 1 MiB. Numbers are strict decimal <= 4294967294

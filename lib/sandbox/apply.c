@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Settings that are one system call each. */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/keyctl.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "lib/base/fd.h"
+#include "lib/sandbox/procfs.h"
+#include "lib/sandbox/sandbox.h"
+
+int hostname_apply(const struct sandbox_config *c, struct error *err)
+{
+	if (c->hostname && sethostname(c->hostname, strlen(c->hostname)) < 0)
+		return err_sys(err, -errno, "set the host name");
+	return 0;
+}
+
+int oom_score_apply(const struct sandbox_config *c, struct error *err)
+{
+	auto_fd int proc = -1;
+	char text[16];
+
+	if (c->oom_score_adj == INT32_MIN)
+		return 0;
+	proc = procfs_open(err);
+	snprintf(text, sizeof(text), "%d", c->oom_score_adj);
+	return proc < 0 ? proc : procfs_write(proc, "self/oom_score_adj", text, err);
+}
+
+int keyring_apply(const struct sandbox_config *c, struct error *err)
+{
+	/* ENOSYS: a kernel without keys has none to leak. */
+	if (c->new_keyring && syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+		return err_sys(err, -errno, "join a new session keyring");
+	return 0;
+}
+
+int no_new_privs_apply(const struct sandbox_config *c, struct error *err)
+{
+	if (c->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_sys(err, -errno, "set no_new_privs");
+	return 0;
+}
+
+int seccomp_load(const struct sandbox_config *c, struct error *err)
+{
+	struct sock_fprog prog = {
+		.len = (unsigned short)(c->seccomp_size / sizeof(struct sock_filter)),
+		.filter = (struct sock_filter *)c->seccomp,
+	};
+	long r;
+
+	if (!c->seccomp)
+		return 0;
+	if (c->seccomp_size == 0 || c->seccomp_size % sizeof(struct sock_filter) ||
+	    c->seccomp_size / sizeof(struct sock_filter) > BPF_MAXINSNS)
+		return err_set(err, -EINVAL, "seccomp: not a filter");
+	r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, c->seccomp_flags, &prog);
+	if (r < 0)
+		return err_sys(err, -errno, "seccomp: load the filter");
+	/* With TSYNC: the thread that could not follow. */
+	return r > 0 ? err_set(err, -EBUSY, "seccomp: thread %ld has a filter of its own", r) : 0;
+}
