@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 #include "lib/base/mem.h"
 #include "lib/base/parse.h"
 #include "lib/base/str.h"
@@ -55,6 +56,14 @@ static void bits_init(struct bits *b, uint32_t n)
 	b->w = mem_alloc_n((n + 63) / 64, sizeof(uint64_t));
 }
 
+/* Where to begin: links of an instance that ended a moment ago may be on their way out still, under the names of its first addresses. */
+static uint32_t anywhere(void)
+{
+	uint32_t r = 0;
+
+	return getrandom(&r, sizeof(r), GRND_NONBLOCK) == sizeof(r) ? r : 0;
+}
+
 struct lease_pool *lease_pool_new(uint64_t id_base, uint64_t id_end, uint32_t pool_host_order)
 {
 	struct lease_pool *p = mem_alloc(sizeof(*p));
@@ -68,7 +77,8 @@ struct lease_pool *lease_pool_new(uint64_t id_base, uint64_t id_end, uint32_t po
 	bit_set(&p->addrs, 1, true);
 	bit_set(&p->addrs, POOL_ADDRS - 1, true);
 	p->addrs.used = 0;
-	p->addrs.next = 2;
+	p->addrs.next = 2 + anywhere() % (POOL_ADDRS - 3);
+	p->ids.next = anywhere() % p->ids.n;
 	/* systemd's "foreign" range (systemd.io/UIDS-GIDS) lies inside the space of the private slots */
 	for (uint64_t id = 0x7FFE0000; id <= 0x7FFEFFFF; id += LEASE_IDS) {
 		if (id >= id_base && id < id_end)

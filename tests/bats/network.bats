@@ -1,0 +1,141 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test-host: plain
+# The routed network: addresses, NAT, published ports, walls. The "host" and the "outside" are namespaces of this file's own.
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup_file() {
+  instance_up
+  image_ready
+  arnia run -d --name web -p 8080:80 -p 127.0.0.1:8081:80 -p 5353:53/udp busybox sh -c \
+    'mkdir /www; echo hello > /www/index.html; (while :; do echo pong | nc -u -l -p 53 -w 1 >/dev/null; done) & exec httpd -f -p 80 -h /www'
+  arnia run -d --name client busybox sleep 100000
+  wait_until 50 on_host curl -sf -o /dev/null "http://$(address web)/"
+}
+teardown_file() {
+  instance_down
+}
+address() {
+  arnia info -f json "$1" | jq -r '.addresses[0]'
+}
+get() {
+  curl -sf -m 5 "$@"
+}
+
+@test "an address of its own, a default route, the host as gateway" {
+  run arnia exec client ip route
+  grep -q '^default via 169.254.1.1 dev eth0' <<< "$output"
+  arnia exec client ping -c 1 -W 2 169.254.1.1
+  on_host ping -c 1 -W 2 "$(address client)"
+}
+
+@test "published: on the host's address from outside, from the host, on 127.0.0.1" {
+  [[ "$(outside curl -sf -m 5 "http://$HOST_ADDR:8080/")" == hello ]]
+  [[ "$(on_host curl -sf -m 5 "http://$HOST_ADDR:8080/")" == hello ]]
+  [[ "$(on_host curl -sf -m 5 http://127.0.0.1:8080/)" == hello ]]
+}
+
+@test "published: to the container itself and to a sibling" {
+  [[ "$(arnia exec web wget -q -T 5 -O - "http://$HOST_ADDR:8080/")" == hello ]]
+  [[ "$(arnia exec client wget -q -T 5 -O - "http://$HOST_ADDR:8080/")" == hello ]]
+}
+
+@test "published on 127.0.0.1 only: not from outside" {
+  [[ "$(on_host curl -sf -m 5 http://127.0.0.1:8081/)" == hello ]]
+  run outside curl -sf -m 2 "http://$HOST_ADDR:8081/"
+  [[ "$status" -ne 0 ]]
+}
+
+@test "a foreign packet for 127.0.0.1 is dropped" {
+  ip -n "$PEER_NS" route add 127.0.0.5/32 via "$HOST_ADDR" 2> /dev/null || skip "this kernel routes no 127/8"
+  run outside curl -sf -m 2 http://127.0.0.5:8081/
+  [[ "$status" -ne 0 ]]
+}
+
+@test "the client's own address arrives at a published port" {
+  arnia run -d --name log -p 8090:80 busybox sh -c 'while :; do nc -l -p 80 -e sh -c "cat /proc/net/tcp"; done'
+  outside sh -c "echo | nc -w 2 $HOST_ADDR 8090" > "$BATS_TEST_TMPDIR/out" || true
+  # 198.51.100.2, as /proc/net/tcp writes it
+  grep -qi 026433C6 "$BATS_TEST_TMPDIR/out"
+  arnia rm -f log
+}
+
+@test "containers do not reach each other's addresses, nor the outside theirs" {
+  run arnia exec client ping -c 1 -W 1 "$(address web)"
+  [[ "$status" -ne 0 ]]
+  run arnia exec client wget -q -T 2 -O - "http://$(address web)/"
+  [[ "$status" -ne 0 ]]
+  ip -n "$PEER_NS" route add "$(address web)/32" via "$HOST_ADDR"
+  run outside curl -sf -m 2 "http://$(address web)/"
+  [[ "$status" -ne 0 ]]
+  ip -n "$PEER_NS" route del "$(address web)/32"
+}
+
+@test "out through NAT: the outside sees the host's address" {
+  outside timeout 20 nc -l -p 9000 > "$BATS_TEST_TMPDIR/got" &
+  local pid=$!
+  outside timeout 20 socat -u TCP-LISTEN:9001,reuseaddr,fork SYSTEM:'echo $SOCAT_PEERADDR >> '"$BATS_TEST_TMPDIR/peer" &
+  local pid2=$!
+  wait_until 50 sh -c "nsenter --net=/run/netns/$PEER_NS ss -ltn | grep -q :9001"
+  arnia exec client sh -c "echo hi | nc -w 2 $PEER_ADDR 9000"
+  arnia exec client sh -c "echo hi | nc -w 2 $PEER_ADDR 9001"
+  wait_until 50 test -s "$BATS_TEST_TMPDIR/peer"
+  kill "$pid" "$pid2" 2> /dev/null || true
+  [[ "$(head -n 1 "$BATS_TEST_TMPDIR/peer")" == "$HOST_ADDR" ]]
+}
+
+@test "a spoofed source address goes nowhere" {
+  arnia run -d --name evil --cap-add NET_ADMIN busybox sleep 100000
+  arnia exec evil ip addr add 10.99.99.99/32 dev eth0
+  run arnia exec evil ping -c 1 -W 1 -I 10.99.99.99 169.254.1.1
+  [[ "$status" -ne 0 ]]
+  arnia exec evil ping -c 1 -W 2 169.254.1.1 # its own still does
+  arnia rm -f evil
+}
+
+@test "udp" {
+  run on_host sh -c "echo ping | nc -u -w 2 127.0.0.1 5353"
+  [[ "$output" == pong ]]
+}
+
+@test "--net none has only lo, --net host is the host's" {
+  run arnia run --rm --net none busybox ip -o link
+  [[ "$(wc -l <<< "$output")" -eq 1 ]]
+  [[ "$output" == *"lo:"*UP* ]]
+  run arnia run --rm --net host busybox ip -o addr
+  [[ "$output" == *"$HOST_ADDR"* ]]
+}
+
+@test "a taken port is refused with one line, and nothing is left of the attempt" {
+  run_arnia run -d --name again -p 8080:80 busybox sleep 1
+  one_line_error 125 8080
+  run arnia info again
+  [[ "$status" -eq 3 ]]
+  on_host nc -l -p 8099 &
+  local pid=$!
+  wait_until 50 sh -c "nsenter --net=/run/netns/$HOST_NS ss -ltn | grep -q :8099"
+  run_arnia run -d --name again -p 8099:80 busybox sleep 1
+  kill "$pid"
+  one_line_error 125 8099
+}
+
+@test "the number of nft rules does not grow, the elements go with the container" {
+  local rules elements
+  rules=$(on_host nft -a list ruleset | grep -c 'handle')
+  elements=$(on_host nft -j list ruleset | jq '[.nftables[] | (.set // .map // empty) | .elem // [] | length] | add')
+  for i in 1 2 3; do arnia run -d --name "n$i" -p "809$i:80" busybox sleep 100000; done
+  [[ "$(on_host nft -a list ruleset | grep -c 'handle')" -eq "$rules" ]]
+  arnia rm -f n1 n2 n3
+  # the cells kept ready differ by a few while they are refilled
+  wait_until 30 sh -c "[ \$(nsenter --net=/run/netns/$HOST_NS nft -j list ruleset | jq '[.nftables[] | (.set // .map // empty) | .elem // [] | length] | add') -le $elements ]"
+}
+
+@test "links go with their containers" {
+  arnia run -d --name short busybox sleep 100000
+  local link
+  link=$(arnia explain short | awk '$1 == "link" {print $2}')
+  ip -n "$HOST_NS" link show "$link"
+  arnia rm -f short
+  wait_until 50 sh -c "! ip -n $HOST_NS link show $link > /dev/null 2>&1"
+}
