@@ -75,7 +75,7 @@ forbidden_calls() {
 # Every descriptor is CLOEXEC from birth. A statement that must not says so: "no CLOEXEC" in a comment on it.
 cloexec() {
   awk '
-    { text = $0; gsub(/\/\*[^*]*\*\//, "", text); sub(/^[ \t]*(\/\*|\*).*/, "", text)|\*).*/, "", text) }
+    { text = $0; gsub(/\/\*[^*]*\*\//, "", text); sub(/^[ \t]*(\/\*|\*).*/, "", text) }
     !open && text ~ /(^|[^a-zA-Z0-9_>.])(open|openat|socket|socketpair|pipe2|accept4|epoll_create1|memfd_create|signalfd|eventfd|inotify_init1|timerfd_create)\(/ && text !~ /^[a-z].*\)$/ {
       open = 1; first = FNR; all = ""
     }
