@@ -116,15 +116,27 @@ static int64_t number_of(uint32_t token, const char *name)
 	return -1;
 }
 
+static void note_last(struct sc_table *t, int64_t nr)
+{
+	uint32_t *last = nr & X32_BIT ? &t->last_x32 : &t->last;
+
+	if (nr > *last)
+		*last = (uint32_t)nr;
+}
+
 static void add_matches(struct sc_profile *p, uint32_t token, struct sc_table *t)
 {
 	for (size_t i = 0; i < p->entries.n; i++)
 		for (size_t j = 0; j < p->entries.v[i].names.n; j++) {
 			int64_t nr = number_of(token, p->entries.v[i].names.v[j]);
 
-			if (nr >= 0)
-				*arena_push(&p->arena, &t->matches) = (struct sc_match){ (uint32_t)nr, (uint32_t)i };
+			if (nr < 0)
+				continue;
+			*arena_push(&p->arena, &t->matches) = (struct sc_match){ (uint32_t)nr, (uint32_t)i };
+			note_last(t, nr);
 		}
+	for (size_t i = 0; i < p->others.n; i++)
+		note_last(t, number_of(token, p->others.v[i]));
 }
 
 static bool is_open(const struct sc_profile *p, uint32_t token)

@@ -306,8 +306,8 @@ static int compare_matches(const void *a, const void *b)
 	return x->nr != y->nr ? (x->nr < y->nr ? -1 : 1) : (x->rule > y->rule) - (x->rule < y->rule);
 }
 
-/* The numbers from `start` that m[0..n) speaks of, and what is around them. */
-static void add_numbers(struct build *b, uint32_t start, const struct sc_match *m, size_t n)
+/* The numbers from `start` that m[0..n) speaks of, and what is around them; above `last` is what nobody knows. */
+static void add_numbers(struct build *b, uint32_t start, uint32_t last, const struct sc_match *m, size_t n)
 {
 	size_t gap = find_decision(b, b->p->default_action, NULL, 0);
 	uint32_t next = start;
@@ -320,7 +320,9 @@ static void add_numbers(struct build *b, uint32_t start, const struct sc_match *
 		add_range(b, m[i].nr, decide(b, m + i, end - i));
 		next = m[i].nr + 1;
 	}
-	add_range(b, next, find_decision(b, n ? b->p->unknown_action : b->p->default_action, NULL, 0));
+	if (next <= last)
+		add_range(b, next, gap);
+	add_range(b, MAX(next, last + 1), find_decision(b, last ? b->p->unknown_action : b->p->default_action, NULL, 0));
 }
 
 static void make_ranges(struct build *b, const struct sc_table *t)
@@ -334,11 +336,11 @@ static void make_ranges(struct build *b, const struct sc_table *t)
 		qsort(m, t->matches.n, sizeof(*m), compare_matches);
 	while (native < t->matches.n && m[native].nr < X32_START)
 		native++;
-	add_numbers(b, 0, m, native);
+	add_numbers(b, 0, t->last, m, native);
 	if (t->x32_closed)
 		add_range(b, X32_START, find_decision(b, SECCOMP_RET_ERRNO | ENOSYS, NULL, 0));
-	else if (native < t->matches.n)
-		add_numbers(b, X32_START, m + native, t->matches.n - native);
+	else if (t->last_x32)
+		add_numbers(b, X32_START, t->last_x32, m + native, t->matches.n - native);
 	/* -1 is how a tracer skips a call; the kernel itself answers ENOSYS to it. */
 	add_range(b, UINT32_MAX, find_decision(b, SECCOMP_RET_ALLOW, NULL, 0));
 }

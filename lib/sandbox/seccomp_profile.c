@@ -231,11 +231,14 @@ static bool has_alternatives(const struct sc_rule *rule)
 	return false;
 }
 
-static void add_entry(struct sc_profile *p, const struct sc_entry *e)
+static void add_entry(struct sc_profile *p, const struct sc_entry *e, bool here)
 {
 	/* "By default refused" beside an allowance under conditions only says what holds otherwise. */
-	if (e->rule.n == 0 && e->rule.action == p->default_action)
+	if (!here || (e->rule.n == 0 && e->rule.action == p->default_action)) {
+		for (size_t i = 0; i < e->names.n; i++)
+			*arena_push(&p->arena, &p->others) = e->names.v[i];
 		return;
+	}
 	if (!has_alternatives(&e->rule)) {
 		*arena_push(&p->arena, &p->entries) = *e;
 		return;
@@ -264,8 +267,7 @@ static int parse_entry(const json *o, const struct sc_host *h, struct sc_profile
 	    (r = get_action(o, "action", "errnoRet", &e.rule.action, &given, err)) < 0 ||
 	    (r = parse_conds(o, &e.rule, err)) < 0 || (r = applies(o, h, &here, err)) < 0)
 		return r;
-	if (here)
-		add_entry(p, &e);
+	add_entry(p, &e, here);
 	return 0;
 }
 
