@@ -85,7 +85,8 @@ static void make_matches(struct sc_table *t, struct arena *a, size_t rules, unsi
 	for (size_t i = 0; i < t->matches.n; i++) {
 		uint32_t nr = t->matches.v[i].nr, *last = nr & 0x40000000 ? &t->last_x32 : &t->last;
 
-		*last = MAX(*last, nr + (unsigned)rand_r(seed) % 3);
+		nr += (unsigned)rand_r(seed) % 3;
+		*last = MAX(*last, nr);
 	}
 }
 
