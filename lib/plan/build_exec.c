@@ -69,6 +69,9 @@ int plan_build_exec(const struct plan *start, const struct plan_exec *x, struct 
 	if (!str_is_empty(x->cwd) && x->cwd[0] != '/')
 		return err_set_kind(err, -EINVAL, ERR_USAGE, "working directory \"%.80s\": not absolute",
 				    x->cwd);
+	if (x->user && !spec_user_is_valid(x->user))
+		return err_set_kind(err, -EINVAL, ERR_USAGE,
+				    "user \"%.40s\": not USER, UID, USER:GROUP or UID:GID", x->user);
 	p = mem_alloc(sizeof(*p));
 	p->kind = PLAN_EXEC;
 	p->id = arena_str(&p->arena, start->id);

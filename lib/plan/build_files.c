@@ -42,8 +42,8 @@ static void add_hosts(const struct plan_input *in, struct plan *p)
 
 	if (p->net.mode == NET_ROUTED)
 		inet_ntop(AF_INET, &p->net.addr, addr, sizeof(addr));
-	strbuf_add(&b, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
-	strbuf_addf(&b, "%s\t%s", addr, name);
+	strbuf_add(&b, "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n");
+	strbuf_addf(&b, "%s %s", addr, name);
 	if (dot)
 		strbuf_addf(&b, " %.*s", (int)(dot - name), name);
 	strbuf_addc(&b, '\n');

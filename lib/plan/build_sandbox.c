@@ -9,6 +9,7 @@
 
 #define NOFILE_SOFT 1024
 #define NOFILE_HARD 524288
+#define NSEC_PER_SEC INT64_C(1000000000)
 
 #define BIT(cap) (UINT64_C(1) << (cap))
 
@@ -118,8 +119,9 @@ static int add_time(const struct plan_input *in, struct sandbox_config *c, struc
 		return err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED,
 				    "time namespace: this kernel has none");
 	c->namespaces |= CLONE_NEWTIME;
-	c->time_boot_ns = -in->now_boot_ns;
-	c->time_mono_ns = -in->now_mono_ns;
+	/* Whole seconds: the clocks never come out before their zero, which the kernel would refuse. */
+	c->time_boot_ns = -(in->now_boot_ns / NSEC_PER_SEC) * NSEC_PER_SEC;
+	c->time_mono_ns = -(in->now_mono_ns / NSEC_PER_SEC) * NSEC_PER_SEC;
 	return 0;
 }
 

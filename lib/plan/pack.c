@@ -47,12 +47,23 @@ static void pack_limits(struct pack *p, struct cg_limits *l)
 	pack_u32(p, &l->asked);
 }
 
+/* A letter out of `allowed`. */
+static void pack_letter(struct pack *p, char *c, const char *allowed)
+{
+	uint8_t v = (uint8_t)*c;
+
+	pack_u8(p, &v);
+	if (!v || !strchr(allowed, v))
+		p->bad = true;
+	*c = (char)v;
+}
+
 static void pack_cg_device(struct pack *p, void *v)
 {
 	struct cg_device *d = v;
 
 	pack_bool(p, &d->allow);
-	pack_u8(p, (uint8_t *)&d->type);
+	pack_letter(p, &d->type, "abc");
 	pack_i64(p, &d->major);
 	pack_i64(p, &d->minor);
 	pack_u8(p, &d->access);
@@ -124,7 +135,7 @@ static void pack_dev(struct pack *p, void *v)
 
 	pack_need(p, &d->path);
 	pack_need(p, &d->target);
-	pack_u8(p, (uint8_t *)&d->type);
+	pack_letter(p, &d->type, "bc");
 	pack_u32(p, &d->major);
 	pack_u32(p, &d->minor);
 }

@@ -94,7 +94,9 @@ void plan_print_sandbox(const struct plan *p, struct strbuf *out)
 	print_maps(s, out);
 	print_fact(out, "hostname", s->hostname);
 	for (size_t i = 0; i < s->sysctls.n; i++) {
-		strbuf_addf(out, "sysctl %s ", s->sysctls.v[i].name);
+		strbuf_add(out, "sysctl ");
+		print_text(out, s->sysctls.v[i].name);
+		strbuf_addc(out, ' ');
 		print_text(out, s->sysctls.v[i].value);
 		strbuf_addc(out, '\n');
 	}

@@ -131,16 +131,17 @@ static bool id_text_is_valid(const char *s, size_t n)
 	return true;
 }
 
+bool spec_user_is_valid(const char *s)
+{
+	const char *colon = strchr(s, ':');
+	size_t n = colon ? (size_t)(colon - s) : strlen(s);
+
+	return !*s || (id_text_is_valid(s, n) && (!colon || id_text_is_valid(colon + 1, strlen(colon + 1))));
+}
+
 static void check_user(struct spec_check *c, const struct spec *s)
 {
-	const char *colon;
-	size_t n;
-
-	if (str_is_empty(s->user))
-		return;
-	colon = strchr(s->user, ':');
-	n = colon ? (size_t)(colon - s->user) : strlen(s->user);
-	if (!id_text_is_valid(s->user, n) || (colon && !id_text_is_valid(colon + 1, strlen(colon + 1))))
+	if (s->user && !spec_user_is_valid(s->user))
 		spec_violation(c, "user: \"%.40s\" is not USER, UID, USER:GROUP or UID:GID (numbers 0..%u)",
 			       s->user, ID_NONE - 1);
 }

@@ -84,6 +84,9 @@ void spec_merge(struct spec *s, const struct spec_image *image);
 json *spec_encode(const struct spec *s);
 void spec_done(struct spec *s);
 
+/* "", USER, UID, USER:GROUP, UID:GID. Numbers are plain decimal, 0..4294967294; "-1", "+1", "0x0", "01", " 1" are refused, not read hopefully. */
+bool spec_user_is_valid(const char *s);
+
 /* One entry of spec.devices, "/dev/fuse[:/dev/x][:rwm]". */
 struct spec_device {
 	const char *path, *target; /* on the host, inside */
