@@ -21,11 +21,13 @@ static const uint8_t *take(struct pack *p, size_t n)
 /* Little-endian on the wire, so that a checkpoint can be read on another machine. */
 static uint64_t number(struct pack *p, uint64_t v, size_t width)
 {
+	uint8_t bytes[sizeof(v)];
 	const uint8_t *at;
 
 	if (!p->reading) {
 		for (size_t i = 0; i < width; i++)
-			strbuf_addc(&p->out, (char)(v >> (8 * i)));
+			bytes[i] = (uint8_t)(v >> (8 * i));
+		strbuf_add_n(&p->out, bytes, width);
 		return v;
 	}
 	at = take(p, width);
