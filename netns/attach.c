@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include "lib/base/failat.h"
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
@@ -32,10 +34,11 @@ void net_close(struct net_sockets *s)
 	fd_close(&s->nft);
 }
 
-/* A route socket that belongs to `netns`: it keeps its namespace, so the caller is away for one system call only. */
-static int open_inside(int netns, struct error *err)
+/* A route socket that belongs to `netns`: it keeps its namespace, so the caller is away for one system call only. The way back
+ * is the namespace of our own socket (quicker than a look-up in /proc, and needs none). */
+static int open_inside(const struct net_sockets *s, int netns, struct error *err)
 {
-	auto_fd int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	auto_fd int home = ioctl(s->route, SIOCGSKNS);
 	auto_fd int sock = -1;
 
 	if (home < 0)
@@ -186,6 +189,14 @@ static bool peer_index_taken(int sock)
 	return link_find(sock, NULL, NET_PEER_IFINDEX, &info, NULL) == 0;
 }
 
+static int settle(const struct net_sockets *s, uint32_t ifindex, struct error *err)
+{
+	auto_batch b = NL_BATCH_NONE;
+
+	link_settle(&b, ifindex);
+	return nl_run(s->route, &b, NULL, NULL, err);
+}
+
 static int attach_routed(const struct net_sockets *s, const struct net_config *c, int netns, int sock, struct error *err)
 {
 	uint32_t peer = NET_PEER_IFINDEX;
@@ -208,6 +219,8 @@ static int attach_routed(const struct net_sockets *s, const struct net_config *c
 		r = peer_find(sock, &peer, err);
 	if (r == 0)
 		r = inner_half(c, sock, peer, err);
+	if (r == 0)
+		r = settle(s, h.index, err);
 	if (r < 0)
 		drop_link(s, &h);
 	return r;
@@ -221,7 +234,7 @@ int net_attach(const struct net_sockets *s, const struct net_config *c, int netn
 		return 0;
 	if (c->mode == NET_ROUTED && (!c->ifname || !*c->ifname || strlen(c->ifname) >= IF_NAMESIZE))
 		return err_set(err, -EINVAL, "bad interface name \"%.32s\"", c->ifname ? c->ifname : "");
-	sock = open_inside(netns, err);
+	sock = open_inside(s, netns, err);
 	if (sock < 0)
 		return sock;
 	if (c->mode == NET_NONE)

@@ -104,6 +104,13 @@ void link_del(struct nl_batch *b, uint32_t ifindex)
 	link_message(b, RTM_DELLINK, 0, ifindex, "delete link");
 }
 
+void link_settle(struct nl_batch *b, uint32_t ifindex)
+{
+	struct nlmsghdr *nlh = link_message(b, RTM_GETLINK, 0, ifindex, "look at link");
+
+	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+}
+
 static void read_stats(const struct nlattr *a, struct link_info *info)
 {
 	struct rtnl_link_stats64 st = { 0 };

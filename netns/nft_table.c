@@ -146,12 +146,13 @@ static const struct {
 	uint32_t hook;
 	int32_t priority;
 } chains[] = {
+	/* Names must not be words of nft(8): a saved ruleset would not load. */
 	/* Before conntrack: what is dropped here makes no entry. Fragments are put together earlier (-400). */
 	{ NFT_VERSION_CHAIN, "filter", NF_INET_PRE_ROUTING, -300 },
 	{ "forward", "filter", NF_INET_FORWARD, 0 },
-	{ "dnat", "nat", NF_INET_PRE_ROUTING, -100 },
-	{ "dnat_local", "nat", NF_INET_LOCAL_OUT, -100 },
-	{ "snat", "nat", NF_INET_POST_ROUTING, 100 },
+	{ "publish_in", "nat", NF_INET_PRE_ROUTING, -100 },
+	{ "publish_out", "nat", NF_INET_LOCAL_OUT, -100 },
+	{ "postrouting", "nat", NF_INET_POST_ROUTING, 100 },
 };
 
 static const struct rule {
@@ -168,13 +169,13 @@ static const struct rule {
 	{ "forward", "invalid", "nft_ct", rule_invalid },
 	{ "forward", "published", "nft_ct", rule_published },
 	{ "forward", "isolated", NULL, rule_isolated },
-	{ "dnat", "published on one address", "nft_fib_inet, nft_nat", rule_publish },
-	{ "dnat", "published on any address", "nft_fib_inet, nft_nat", rule_publish_any },
-	{ "dnat_local", "published on one address, from the host", "nft_fib_inet, nft_nat", rule_publish },
-	{ "dnat_local", "published on any address, from the host", "nft_fib_inet, nft_nat", rule_publish_any },
-	{ "snat", "from the host's 127/8", "nft_nat", rule_from_loopback },
-	{ "snat", "hairpin", "nft_nat", rule_hairpin },
-	{ "snat", "masquerade", "nft_masq", rule_masquerade },
+	{ "publish_in", "published on one address", "nft_fib_inet, nft_nat", rule_publish },
+	{ "publish_in", "published on any address", "nft_fib_inet, nft_nat", rule_publish_any },
+	{ "publish_out", "published on one address, from the host", "nft_fib_inet, nft_nat", rule_publish },
+	{ "publish_out", "published on any address, from the host", "nft_fib_inet, nft_nat", rule_publish_any },
+	{ "postrouting", "from the host's 127/8", "nft_nat", rule_from_loopback },
+	{ "postrouting", "hairpin", "nft_nat", rule_hairpin },
+	{ "postrouting", "masquerade", "nft_masq", rule_masquerade },
 };
 
 static const char *const counters[] = {

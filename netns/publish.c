@@ -10,7 +10,7 @@
 #include "netns/rtnl.h"
 
 #define PORTS_MAX 1024 /* so that a batch and its answers fit the socket's buffers */
-#define UNPUBLISH_TRIES 8
+#define WITHDRAW_TRIES 8
 
 /* The ports as they will be published: numbers chosen, nothing of the host or of another container there. */
 static int prepare_ports(const struct net_sockets *s, const struct net_config *c, struct net_port *ports,
@@ -189,17 +189,31 @@ static int remove_own(const struct net_sockets *s, const struct net_config *c, s
 	return nl_run(s->nft, &b, NULL, NULL, err);
 }
 
-int net_unpublish(const struct net_sockets *s, const struct net_config *c, struct error *err)
+int net_withdraw(const struct net_sockets *s, const struct net_config *c, struct error *err)
 {
 	int r = -ENOENT;
 
 	if (c->mode != NET_ROUTED)
 		return 0;
 	/* -ENOENT: somebody else removed one between the look-up and the batch, which then failed whole. */
-	for (int tries = 0; (r == -ENOENT || r == -EAGAIN) && tries < UNPUBLISH_TRIES; tries++)
+	for (int tries = 0; (r == -ENOENT || r == -EAGAIN) && tries < WITHDRAW_TRIES; tries++)
 		r = remove_own(s, c, err);
 	if (r < 0)
 		return err_prefix(err, "nft table %s", c->table);
 	err_clear(err);
-	return c->ports.n ? ct_forget_addr(s->nft, c->addr, err) : 0;
+	return 0;
+}
+
+int net_forget(const struct net_sockets *s, const struct net_config *c, struct error *err)
+{
+	int r = c->mode == NET_ROUTED ? ct_forget_addr(s->nft, c->addr, err) : 0;
+
+	return r < 0 ? err_prefix(err, "forget flows") : 0;
+}
+
+int net_unpublish(const struct net_sockets *s, const struct net_config *c, struct error *err)
+{
+	int r = net_withdraw(s, c, err);
+
+	return r < 0 || c->ports.n == 0 ? r : net_forget(s, c, err);
 }
