@@ -432,7 +432,10 @@ void daemon_ended(struct keeper *k)
 	fd_close(&r->pidfd);
 	r->pid = 0;
 	conn_close(k);
-	keeper_check_closed(k);
+	if (k->closing) {
+		keeper_check_closed(k);
+		return;
+	}
 	if (time_mono_ms() - d->started_ms >= STEADY_MS)
 		r->delay_ms = 0;
 	r->delay_ms = MIN(MAX(DELAY_MIN_MS, r->delay_ms * 2), DELAY_MAX_MS);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "tests/unit/keeper/harness.h"
 #include "lib/base/fd.h"
+#include "lib/base/file.h"
 #include "lib/base/path.h"
 #include "lib/base/proc.h"
 #include "lib/base/sock.h"
@@ -354,14 +355,20 @@ void session_say(int s, char type, const void *p, size_t n)
 	assert_int_equal(send(s, buf, n + 1, MSG_NOSIGNAL), (ssize_t)n + 1);
 }
 
+int rig_setup_bare(void **state)
+{
+	*state = rig_new();
+	return 0;
+}
+
 int rig_setup(void **state)
 {
 	struct rig *r = rig_new();
 
+	*state = r;
 	rig_lock(r);
 	rig_start(r);
 	rig_connect(r, NULL);
-	*state = r;
 	return 0;
 }
 
@@ -376,20 +383,50 @@ static void reap_all(void)
 	}
 }
 
-static void remove_cgroup(const struct rig *r)
+/* Only our own: another instance may have been given the slot, and with it the cgroup. */
+static void kill_own(const struct rig *r, const char *cgroup)
 {
-	static const char *const tops[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+	auto_free char *procs = str_fmt("%s/cgroup.procs", cgroup);
+	auto_free char *want = str_fmt("ARNIA_ROOT=%s", r->root);
+	auto_free char *pids = NULL;
+
+	if (file_read_at(AT_FDCWD, procs, 1 << 20, &pids, NULL) < 0)
+		return;
+	for (char *at = pids, *end; *at; at = end + (*end == '\n')) {
+		pid_t pid = (pid_t)strtol(at, &end, 10);
+		auto_free char *path = str_fmt("/proc/%d/environ", pid);
+		auto_free char *env = NULL;
+		long n = file_read_at(AT_FDCWD, path, 1 << 20, &env, NULL);
+
+		if (end == at)
+			return;
+		if (n > 0 && memmem(env, (size_t)n, want, strlen(want) + 1))
+			kill(pid, SIGKILL);
+	}
+}
+
+char *rig_cgroup(const struct rig *r, const char *below)
+{
 	struct instance_ids ids;
-	char path[256];
+	const char *top = access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
 
 	instance_ids(&r->in, &ids);
-	for (size_t i = 0; i < ARRAY_SIZE(tops); i++) {
-		snprintf(path, sizeof(path), "%s/%s/daemon", tops[i], ids.cgroup);
-		rmdir(path);
-		snprintf(path, sizeof(path), "%s/%s/keeper", tops[i], ids.cgroup);
-		rmdir(path);
-		snprintf(path, sizeof(path), "%s/%s", tops[i], ids.cgroup);
-		rmdir(path);
+	return str_fmt("%s/%s%s", top, ids.cgroup, below);
+}
+
+/* Containers of fake workers live in the keeper's own cgroup. */
+static void remove_cgroup(const struct rig *r)
+{
+	static const char *const leaves[] = { "/daemon", "/keeper", "" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++) {
+		auto_free char *path = rig_cgroup(r, leaves[i]);
+
+		for (int tries = 0; rmdir(path) < 0 && errno == EBUSY && tries < 50; tries++) {
+			kill_own(r, path);
+			usleep(20000);
+			reap_all();
+		}
 	}
 }
 
@@ -401,8 +438,8 @@ void rig_free(struct rig *r)
 		kill(r->keeper, SIGKILL);
 		waitpid(r->keeper, NULL, 0);
 	}
-	reap_all();
 	remove_cgroup(r);
+	reap_all();
 	instance_release(&r->in);
 	path_rmtree_at(AT_FDCWD, r->root);
 	free(r);

@@ -31,11 +31,11 @@ struct rig {
 
 /* cmocka fixtures: folder, keeper, connection, KP_HELLO done. */
 int rig_setup(void **state);
+int rig_setup_bare(void **state); /* no keeper, arniad.lock not held */
 int rig_teardown(void **state);
 
-/* Without the keeper, and without the lock. */
 struct rig *rig_new(void);
-void rig_free(struct rig *r); /* ends the keeper, if there is one, and removes all */
+void rig_free(struct rig *r); /* kills the keeper and all it left, and removes all */
 void rig_lock(struct rig *r);
 /* Start in the foreground and wait until it is ready. */
 void rig_start(struct rig *r);
@@ -82,6 +82,9 @@ char session_next(int s, char *text, size_t size, size_t *len);
 /* Collect output up to SESSION_EXIT, which is returned. */
 struct session_exit session_collect(int s, char *out, size_t size, size_t *len);
 void session_say(int s, char type, const void *p, size_t n);
+
+/* Path of its cgroup branch + below; malloc'ed. */
+char *rig_cgroup(const struct rig *r, const char *below);
 
 /* Wait for readability, or fail the test. */
 void wait_readable(int fd);

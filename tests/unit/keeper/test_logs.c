@@ -224,7 +224,7 @@ static void test_no_descriptor_stays(void **state)
 /* The disk is full for a while: what was lost is counted, no record is cut, the program is not held up. */
 static void test_disk_full(void **state)
 {
-	struct rig *r = rig_new();
+	struct rig *r = *state;
 	auto_free char *dir = log_path(r, "", NULL);
 	auto_free char *filler = log_path(r, "filler", NULL);
 	char block[4096] = { 0 }, text[64];
@@ -232,7 +232,6 @@ static void test_disk_full(void **state)
 	int fd, end, s = session_pair(&end);
 	size_t n;
 
-	(void)state;
 	assert_int_equal(unshare(CLONE_NEWNS), 0);
 	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
 	assert_int_equal(mount("full", dir, "tmpfs", 0, "size=64k"), 0);
@@ -264,7 +263,6 @@ static void test_disk_full(void **state)
 	rig_disconnect(r);
 	rig_kill_keeper(r);
 	assert_int_equal(umount2(dir, MNT_DETACH), 0);
-	rig_free(r);
 }
 
 /* One floods: others are served all the same. */
@@ -300,7 +298,7 @@ int main(void)
 		T(test_hostile_names),
 		T(test_no_descriptor_stays),
 		T(test_flood),
-		cmocka_unit_test(test_disk_full),
+		cmocka_unit_test_setup_teardown(test_disk_full, rig_setup_bare, rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
