@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if.h>
 #include <linux/rtnetlink.h>
 #include <sched.h>
 #include <stdio.h>
@@ -18,6 +17,8 @@
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
 #include "netns/rtnl.h"
+
+#define OPER_UP 6 /* IF_OPER_UP of linux/if.h, which cannot be included beside net/if.h */
 
 static ino_t own_netns(void)
 {
@@ -121,7 +122,7 @@ static int see_down(const struct nlmsghdr *nlh, size_t index unused, void *data)
 	const struct nlattr *a;
 
 	mnl_attr_for_each(a, nlh, sizeof(*ifi))
-		if (ifi->ifi_index > 1 && mnl_attr_get_type(a) == IFLA_OPERSTATE && mnl_attr_get_u8(a) != IF_OPER_UP)
+		if (ifi->ifi_index > 1 && mnl_attr_get_type(a) == IFLA_OPERSTATE && mnl_attr_get_u8(a) != OPER_UP)
 			++*(unsigned *)data;
 	return 0;
 }
