@@ -79,7 +79,7 @@ static int parse_name(const char *s, size_t n, uint32_t *ret)
 int rlimit_parse(const char *s, struct sandbox_rlimit *ret)
 {
 	const char *eq = strchr(s, '='), *colon = eq ? strchr(eq, ':') : NULL;
-	struct sandbox_rlimit l;
+	struct sandbox_rlimit l = { 0 };
 	auto_free char *soft = NULL;
 
 	if (!eq || parse_name(s, (size_t)(eq - s), &l.resource) < 0)
