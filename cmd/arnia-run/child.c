@@ -92,7 +92,7 @@ int child_go(const struct child *c, struct error *err)
 	return r < 0 && r != -EPIPE ? err_sys(err, r, "let the new process go") : 0;
 }
 
-/* Wait status of a process that is dead; -1 when nobody can tell (reaped already, kernel before 6.15). */
+/* Wait status of a process that is dead; 0 when nobody can tell. Before its program runs a guest never ends with 0. */
 static int read_status(const struct child *c)
 {
 	struct pidfd_info info = { .mask = PIDFD_INFO_EXIT };
@@ -100,15 +100,16 @@ static int read_status(const struct child *c)
 	char path[32];
 	const char *last;
 
-	/* A zombie tells in the last field of its stat (proc_pid_stat(5)), one that the keeper has reaped by its pidfd. */
+	/* A zombie tells in the last field of its stat (proc_pid_stat(5): 0 to who may not know, as from inside a cell), one that the keeper has
+	 * reaped by its pidfd, from Linux 6.15 on. */
 	snprintf(path, sizeof(path), "/proc/%d/stat", c->pid);
 	if (file_read_at(AT_FDCWD, path, 4096, &text, NULL) > 0 && strstr(text, ") Z ")) {
 		last = strrchr(text, ' ');
-		return last ? atoi(last + 1) : -1;
+		return last ? (int)strtol(last + 1, NULL, 10) : 0;
 	}
 	if (ioctl(c->pidfd, PIDFD_GET_INFO, &info) == 0 && info.mask & PIDFD_INFO_EXIT)
 		return info.exit_code;
-	return -1;
+	return 0;
 }
 
 /* Only of a fresh cgroup: in a running container it may have happened at any time. */
@@ -128,10 +129,10 @@ static int tell_death(const struct job *j, const struct child *c, struct steps g
 
 	poll(&p, 1, DYING_MS);
 	status = read_status(c);
-	if (status >= 0 && WIFSIGNALED(status))
+	if (WIFSIGNALED(status))
 		err_set(err, -ECHILD, "the new process was killed by signal %d (%s) in step %s", WTERMSIG(status),
 			sigdescr_np(WTERMSIG(status)) ?: "unknown", step);
-	else if (status >= 0 && WIFEXITED(status))
+	else if (status != 0)
 		err_set(err, -ECHILD, "the new process ended with status %d in step %s", WEXITSTATUS(status), step);
 	else
 		err_set(err, -ECHILD, "the new process was killed in step %s", step);
@@ -166,15 +167,23 @@ static int take_error(const struct frame *f, struct error *err)
 	return copy.code;
 }
 
+/* A guest that fails before it has read GO resets the socket, which is told once and before the frames that it sent. */
+static int hear(const struct child *c, struct frame *f)
+{
+	int r = frame_recv(c->report, GUEST_MAGIC, f, 0);
+
+	return r == -ECONNRESET ? frame_recv(c->report, GUEST_MAGIC, f, 0) : r;
+}
+
 int child_wait(const struct job *j, const struct child *c, struct steps guest, struct error *err)
 {
 	bool marked = false;
 
 	for (;;) {
 		struct frame f;
-		int r = frame_recv(c->report, GUEST_MAGIC, &f, 0);
+		int r = hear(c, &f);
 
-		if (r == 0 || r == -ECONNRESET)
+		if (r == 0)
 			return marked ? 0 : tell_death(j, c, guest, err);
 		if (r < 0)
 			return err_sys(err, r, "hear from the new process");
@@ -190,6 +199,41 @@ int child_wait(const struct job *j, const struct child *c, struct steps guest, s
 		if (r < 0)
 			return r;
 	}
+}
+
+#define PF_EXITING 4 /* include/linux/sched.h; proc_pid_stat(5) field 9 */
+
+/* On its way out: its descriptors close after its namespaces are gone. */
+static bool is_ending(const struct child *c)
+{
+	auto_free char *text = NULL;
+	char path[32];
+	const char *at;
+	unsigned flags;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", c->pid);
+	if (file_read_at(AT_FDCWD, path, 4096, &text, NULL) < 0)
+		return true;
+	at = strrchr(text, ')');
+	return at && sscanf(at, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && flags & PF_EXITING;
+}
+
+void child_last_words(const struct job *j, const struct child *c, struct steps guest, struct error *err)
+{
+	struct pollfd p = { .fd = c->report, .events = POLLIN };
+	struct frame f;
+	int r;
+
+	if (c->pid <= 0 || poll(&p, 1, is_ending(c) ? DYING_MS : 0) <= 0)
+		return;
+	r = hear(c, &f);
+	if (r == 0)
+		tell_death(j, c, guest, err);
+	if (r <= 0)
+		return;
+	if (f.head.type == GUEST_ERROR)
+		take_error(&f, err);
+	frame_done(&f);
 }
 
 int cgroup_wait_empty(int cg, unsigned ms, struct error *err)

@@ -189,10 +189,14 @@ int exec_run(struct job *j, struct error *err)
 	size_t at = 0;
 	int r = steps_run(exec_steps, &x, &at, err);
 
-	if (r < 0)
+	if (r < 0) {
+		if (exec_steps.v[at - 1].run != exec_wait)
+			child_last_words(j, &x.child, exec_guest_steps, err);
+		r = err->code;
 		steps_undo(exec_steps, &x, at);
-	else
+	} else {
 		j->pid = x.child.pid;
+	}
 	allowance_return(&x.allowance);
 	child_done(&x.child);
 	stdio_done(&x.io);

@@ -81,7 +81,7 @@ int host_setup_run(struct job *j, struct error *err)
 	if (r < 0)
 		return r;
 	r = net.table ? net_host_setup(&j->w->net, &net, &why) : -EOPNOTSUPP;
-	strbuf_addf(&j->text, "net=%d\n", r == 0);
+	strbuf_addf(&j->text, "net=%d\n", r >= 0);
 	if (r < 0 && net.table) {
 		strbuf_addf(&j->text, "net_error=%s\n", why.text);
 		if (why.hint[0])

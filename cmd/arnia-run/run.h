@@ -126,6 +126,8 @@ int child_adopt(const struct job *j, const struct child *c, const struct stdio *
 int child_go(const struct child *c, struct error *err);
 /* Until the guest runs its program (0) or failed (its own words, or how it was killed and where). A console master is passed on. */
 int child_wait(const struct job *j, const struct child *c, struct steps guest, struct error *err);
+/* A step of the worker failed: if that is because the guest had ended before, its reason is the one to tell. */
+void child_last_words(const struct job *j, const struct child *c, struct steps guest, struct error *err);
 /* SIGKILL, the whole cgroup too when it may be written (`all`), and wait until nothing of it lives. */
 void child_end(struct child *c, bool all);
 void child_done(struct child *c);

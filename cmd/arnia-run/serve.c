@@ -146,7 +146,7 @@ static int serve_one(struct worker *w, struct frame *f)
 	/* Half-way between two namespaces. */
 	if (r == -ENOTRECOVERABLE)
 		w->spent = true;
-	if (r == 0)
+	if (r >= 0)
 		err_clear(&err);
 	r = send_result(&j, &err);
 	if (r < 0 || w->spent || !w->staged)

@@ -180,7 +180,7 @@ static int start_publish(void *ctx, struct error *err)
 	if (s->plan->net.mode != NET_ROUTED)
 		return 0;
 	r = net_publish(&s->w->net, &s->plan->net, err);
-	s->published = r == 0;
+	s->published = r >= 0;
 	return r;
 }
 
@@ -252,10 +252,14 @@ int start_run(struct job *j, struct error *err)
 	size_t at = 0;
 	int r = steps_run(l, &s, &at, err);
 
-	if (r < 0)
+	if (r < 0) {
+		if (l.v[at - 1].run != start_wait)
+			child_last_words(j, &s.child, guest_steps, err);
+		r = err->code;
 		steps_undo(l, &s, at);
-	else
+	} else {
 		j->pid = s.child.pid;
+	}
 	allowance_return(&s.allowance);
 	child_done(&s.child);
 	stdio_done(&s.io);

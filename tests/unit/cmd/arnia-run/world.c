@@ -108,11 +108,21 @@ int world_setup(void **state)
 	return 0;
 }
 
+/* Only a test that failed leaves something to end. */
+static void end_all(void)
+{
+	auto_fd int cg = cg_open(world.cgroup, world.branch, NULL);
+
+	if (cg >= 0 && cg_kill(cg, NULL) == 0)
+		cgroup_wait_empty(cg, 2000, NULL);
+}
+
 int world_teardown(void **state)
 {
 	(void)state;
 	if (!world.ready)
 		return 0;
+	end_all();
 	net_close(&world.net);
 	fd_close(&world.hostns);
 	fd_close(&world.init);
