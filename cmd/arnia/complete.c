@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+#include "cmd/arnia/cli.h"
+
+/*
+ * Scripts for the shells, made from the tables: per verb its options and what its arguments are. Names of machines and images are asked of a daemon that
+ * runs (--no-start), never of one that is started for it.
+ */
+static const char *const kinds[] = {
+	[COMPLETES_NOTHING] = "none",	[COMPLETES_MACHINES] = "machines", [COMPLETES_IMAGES] = "images",
+	[COMPLETES_VERBS] = "verbs",	[COMPLETES_SHELLS] = "shells",
+};
+
+static void add_options(struct strbuf *b, const struct opt_table *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct opt_def *o = &t->v[i];
+
+		if (!o->help)
+			continue;
+		if (o->key)
+			strbuf_addf(b, " -%c", o->key);
+		if (*o->names)
+			strbuf_addf(b, " --%.*s", (int)strcspn(o->names, " "), o->names);
+	}
+}
+
+static void add_verb_options(struct strbuf *b, const struct verb *v)
+{
+	struct opt_table tables[4];
+	struct opt_syntax syntax = verb_syntax(v, tables);
+
+	for (size_t i = 0; i < syntax.n_tables; i++)
+		add_options(b, &syntax.tables[i]);
+	add_options(b, &global_options);
+}
+
+static void add_names(struct strbuf *b, const struct verb *list, size_t n, bool aliases)
+{
+	for (size_t i = 0; i < n; i++) {
+		strbuf_addf(b, "%s%s", i ? " " : "", list[i].name);
+		if (aliases && list[i].aliases)
+			strbuf_addf(b, " %s", list[i].aliases);
+	}
+}
+
+/* "run) " or "list|ls|ps) " */
+static void add_case(struct strbuf *b, const char *noun, const struct verb *v)
+{
+	auto_free char *also = str_dup(v->aliases ?: "");
+
+	strbuf_addf(b, "    '%s%s'", noun, v->name);
+	for (char *rest = also, *word; (word = strsep(&rest, " "));)
+		if (*word)
+			strbuf_addf(b, " | '%s%s'", noun, word);
+	strbuf_add(b, ") ");
+}
+
+static void add_verb_case(struct strbuf *b, const char *noun, const struct verb *v)
+{
+	add_case(b, noun, v);
+	strbuf_addf(b, "kind=%s opts=\"", kinds[v->completes]);
+	add_verb_options(b, v);
+	strbuf_add(b, "\" ;;\n");
+}
+
+static void add_cases(struct strbuf *b)
+{
+	for (size_t i = 0; i < verbs_n; i++) {
+		const struct verb *v = &verbs[i];
+		auto_free char *noun = str_fmt("%s ", v->name);
+
+		if (v->fn)
+			add_verb_case(b, "", v);
+		for (size_t k = 0; k < v->n_verbs; k++)
+			add_verb_case(b, noun, &v->verbs[k]);
+		if (v->fn)
+			continue;
+		add_case(b, "", v);
+		strbuf_add(b, "kind=none opts=\"");
+		add_names(b, v->verbs, v->n_verbs, false);
+		strbuf_add(b, "\" ;;\n");
+	}
+}
+
+/* Sets `words` from kind and opts; the same for bash and zsh. */
+static const char names_script[] =
+	"  case $kind in\n"
+	"    machines) words=$(arnia --no-start list -f plain -o name 2>/dev/null) ;;\n"
+	"    images) words=$(arnia --no-start image list -f plain -o name 2>/dev/null) ;;\n"
+	"    verbs) words=$verbs ;;\n"
+	"    shells) words='bash zsh fish' ;;\n"
+	"  esac\n";
+
+static void add_function(struct strbuf *b)
+{
+	strbuf_add(b, "_arnia_words() {\n  local path=$1 cur=$2 kind=none opts= words= verbs='");
+	add_names(b, verbs, verbs_n, false);
+	strbuf_add(b, "'\n  case $path in\n    '') words=$verbs opts=\"");
+	add_options(b, &global_options);
+	strbuf_add(b, "\" ;;\n");
+	add_cases(b);
+	strbuf_add(b, "  esac\n");
+	strbuf_add(b, names_script);
+	strbuf_add(b, "  case $path in image | images | template | host) words=$opts ;; esac\n"
+		      "  case $cur in -*) words=$opts ;; esac\n"
+		      "  printf '%s\\n' $words\n}\n"
+		      /* The first word that is no option, and for a noun the second. */
+		      "_arnia_path() {\n  local w path=\n  for w in \"$@\"; do\n    case $w in\n      -*) ;;\n"
+		      "      *)\n        case $path in\n          '') path=$w ;;\n"
+		      "          image | images | template) path=\"image $w\" ;;\n"
+		      "          host) path=\"host $w\" ;;\n        esac ;;\n    esac\n  done\n"
+		      "  printf '%s' \"$path\"\n}\n");
+}
+
+static void add_bash(struct strbuf *b)
+{
+	strbuf_add(b, "# bash completion for arnia: . <(arnia completion bash)\n");
+	add_function(b);
+	strbuf_add(b, "_arnia() {\n"
+		      "  local cur=${COMP_WORDS[COMP_CWORD]} path\n"
+		      "  path=$(_arnia_path \"${COMP_WORDS[@]:1:COMP_CWORD-1}\")\n"
+		      "  mapfile -t COMPREPLY < <(compgen -W \"$(_arnia_words \"$path\" \"$cur\")\" -- \"$cur\")\n"
+		      "}\n"
+		      "complete -o default -F _arnia arnia\n");
+}
+
+static void add_zsh(struct strbuf *b)
+{
+	strbuf_add(b, "#compdef arnia\n");
+	add_function(b);
+	strbuf_add(b, "_arnia() {\n"
+		      "  setopt local_options sh_word_split\n"
+		      "  local path_ cur=${words[CURRENT]}\n"
+		      "  path_=$(_arnia_path \"${(@)words[2,CURRENT-1]}\")\n"
+		      "  compadd -- ${(f)\"$(_arnia_words \"$path_\" \"$cur\")\"}\n"
+		      "}\n"
+		      "compdef _arnia arnia\n");
+}
+
+/* fish takes one line per option. */
+static void add_fish_verb(struct strbuf *b, const char *noun, const struct verb *v)
+{
+	static const char *const sources[] = {
+		[COMPLETES_MACHINES] = "(arnia --no-start list -f plain -o name 2>/dev/null)",
+		[COMPLETES_IMAGES] = "(arnia --no-start image list -f plain -o name 2>/dev/null)",
+		[COMPLETES_VERBS] = "(arnia help | string match -rg \"^  ([a-z]+) \")",
+		[COMPLETES_SHELLS] = "bash zsh fish",
+	};
+	struct opt_table tables[4];
+	struct opt_syntax syntax = verb_syntax(v, tables);
+	auto_free char *when = str_fmt("__fish_seen_subcommand_from %s%s%s", *noun ? noun : v->name, *noun ? "; and __fish_seen_subcommand_from " :
+									 v->aliases ? " " : "", *noun ? v->name : v->aliases ?: "");
+
+	if (sources[v->completes])
+		strbuf_addf(b, "complete -c arnia -f -n '%s' -a '%s'\n", when, sources[v->completes]);
+	for (size_t t = 0; t < syntax.n_tables; t++)
+		for (size_t i = 0; i < syntax.tables[t].n; i++) {
+			const struct opt_def *o = &syntax.tables[t].v[i];
+
+			if (!o->help)
+				continue;
+			strbuf_addf(b, "complete -c arnia -n '%s'", when);
+			if (o->key)
+				strbuf_addf(b, " -s %c", o->key);
+			if (*o->names)
+				strbuf_addf(b, " -l %.*s", (int)strcspn(o->names, " "), o->names);
+			strbuf_addf(b, "%s -d \"%s\"\n", o->arg ? " -r" : "", o->help);
+		}
+}
+
+static void add_fish(struct strbuf *b)
+{
+	strbuf_add(b, "# fish completion for arnia: arnia completion fish | source\n");
+	for (size_t i = 0; i < verbs_n; i++) {
+		const struct verb *v = &verbs[i];
+
+		strbuf_addf(b, "complete -c arnia -f -n __fish_use_subcommand -a %s -d \"%s\"\n", v->name, v->help);
+		if (v->fn)
+			add_fish_verb(b, "", v);
+		for (size_t k = 0; k < v->n_verbs; k++) {
+			strbuf_addf(b, "complete -c arnia -f -n '__fish_seen_subcommand_from %s' -a %s -d \"%s\"\n", v->name,
+				    v->verbs[k].name, v->verbs[k].help);
+			add_fish_verb(b, v->name, &v->verbs[k]);
+		}
+	}
+}
+
+int cmd_completion(struct cli *c)
+{
+	static const struct {
+		const char *name;
+		void (*add)(struct strbuf *b);
+	} shells[] = { { "bash", add_bash }, { "zsh", add_zsh }, { "fish", add_fish } };
+	struct strbuf b = { 0 };
+	bool ok;
+
+	for (size_t i = 0; i < ARRAY_SIZE(shells) && !b.len; i++)
+		if (str_eq(shells[i].name, c->line.args.v[0]))
+			shells[i].add(&b);
+	if (!b.len)
+		return cli_usage(c, "no completion for \"%.100s\": bash, zsh or fish", c->line.args.v[0]);
+	ok = cli_write(c, b.s, b.len);
+	strbuf_done(&b);
+	return ok ? 0 : ERR_FAILED;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+#include "cmd/arnia/cli.h"
+
+static void add_member(struct strbuf *b, const json *event, const char *name)
+{
+	const json *v = row_member(event, name);
+
+	if (!v)
+		return;
+	if (b->len)
+		strbuf_addc(b, ' ');
+	out_value(b, v);
+}
+
+/* "TIME TYPE NAME ID key=value..." */
+static void add_line(struct strbuf *b, const json *event)
+{
+	static const char *const members[] = { "time", "type", "name", "id" };
+	struct json_iter it = json_iter(row_member(event, "data"));
+
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+		add_member(b, event, members[i]);
+	while (json_next(&it)) {
+		strbuf_addc(b, ' ');
+		strbuf_add_escaped(b, it.key, strlen(it.key));
+		strbuf_addc(b, '=');
+		out_value(b, it.value);
+	}
+}
+
+static bool print_event(struct cli *c, const json *event)
+{
+	struct strbuf b = { 0 };
+	bool ok;
+
+	if (out_is_json(c))
+		out_json_text(&b, event, false);
+	else
+		add_line(&b, event);
+	strbuf_addc(&b, '\n');
+	ok = cli_write(c, b.s, b.len);
+	strbuf_done(&b);
+	return ok;
+}
+
+static json *params(struct cli *c, struct error *err)
+{
+	auto_json json *p = json_new_obj();
+	json *names = json_new_arr();
+
+	for (size_t i = 0; i < c->line.args.n; i++)
+		json_push(names, json_new_str(c->line.args.v[i]));
+	if (json_len(names))
+		json_add(p, "names", json_ref(names));
+	json_unref(names);
+	json_add_str(p, "since", opt_text(&c->line, O_SINCE));
+	json_add_bool(p, "follow", !opt_flag(&c->line, O_NO_FOLLOW, false));
+	for (size_t i = 0; i < c->line.args.n; i++)
+		if (name_check(c->line.args.v[i], true, err) < 0)
+			return NULL;
+	return ptr_steal(&p);
+}
+
+int cmd_events(struct cli *c)
+{
+	json *p;
+	struct error err;
+	bool more = true;
+	int r;
+
+	p = params(c, &err);
+	if (!p)
+		return cli_fail(c, NULL, &err);
+	r = cli_client(c, &err);
+	if (r == 0)
+		r = rpc_client_send(c->client, "io.arnia.Events", json_ref(p), true, NULL, 0, &err);
+	json_unref(p);
+	while (r == 0 && more) {
+		auto_json json *event = NULL;
+
+		r = cli_next(c, &event, &more, &err);
+		/* The last answer closes the stream and need not be an event. */
+		if (r == 0 && row_member(event, "type") && !print_event(c, event))
+			return ERR_FAILED;
+	}
+	return r < 0 ? cli_fail(c, NULL, &err) : 0;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <poll.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "cmd/arnia/logfile.h"
+#include "lib/base/fd.h"
+#include "lib/base/path.h"
+#include "lib/base/time.h"
+
+/* Between looks at a file that cannot be watched: inotify(7) wants read permission on it, which members of the group need not have. */
+#define UNWATCHED_MS 250
+/* The keeper renames the full log, then makes the new one. */
+#define ROTATION_MS 50
+
+struct follow {
+	struct cli *c;
+	const char *name;
+	struct log_printer *p;
+	int fd, notify, watch;
+	uint64_t offset;
+	struct rpc_client *end; /* its answer: the machine has stopped */
+	bool stopped;
+	struct error *err;
+};
+
+/* Ask on a connection of its own to be told of the end. */
+static int ask_end(struct follow *f)
+{
+	json *p = name_params(f->name);
+
+	json_add_str(p, "condition", "stopped");
+	return rpc_client_send(f->end, "io.arnia.Wait", p, false, NULL, 0, f->err);
+}
+
+static void watch_file(struct follow *f)
+{
+	char path[32];
+
+	if (f->watch >= 0)
+		inotify_rm_watch(f->notify, f->watch);
+	f->watch = f->fd < 0 ? -1 : inotify_add_watch(f->notify, path_proc_fd(f->fd, path), IN_MODIFY | IN_MOVE_SELF);
+}
+
+static int print_new(struct follow *f)
+{
+	int r = f->fd < 0 ? 0 : log_print(f->p, f->fd, &f->offset);
+
+	return r < 0 ? err_sys(f->err, r, "logs") : 0;
+}
+
+static bool same_file(int a, int b)
+{
+	struct stat x, y;
+
+	return a >= 0 && b >= 0 && fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
+}
+
+/* The file was renamed, or there was none: what is there now? */
+static int look_again(struct follow *f)
+{
+	cleanup(log_files_done) struct log_files files = LOG_FILES_NONE;
+	uint64_t old_offset = 0;
+	int r = logs_open(f->c, f->name, &files, f->err);
+
+	if (r < 0)
+		return r;
+	if (files.now < 0 || same_file(files.now, f->fd))
+		return 0;
+	r = print_new(f);
+	/* Two renames while we were not looking: the one between is log.1 now. */
+	if (r == 0 && f->fd >= 0 && files.old >= 0 && !same_file(files.old, f->fd))
+		r = log_print(f->p, files.old, &old_offset);
+	fd_close(&f->fd);
+	f->fd = fd_steal(&files.now);
+	f->offset = 0;
+	watch_file(f);
+	return r < 0 ? r : print_new(f);
+}
+
+/* True when the file we have is not the log any more. */
+static bool read_events(struct follow *f)
+{
+	char buf[4096] __attribute__((aligned(8)));
+	ssize_t n = read(f->notify, buf, sizeof(buf));
+	bool moved = false;
+
+	for (ssize_t at = 0; at < n;) {
+		const struct inotify_event *e = (const struct inotify_event *)(buf + at);
+
+		moved = moved || (e->wd == f->watch && e->mask & IN_MOVE_SELF);
+		at += (ssize_t)(sizeof(*e) + e->len);
+	}
+	return moved;
+}
+
+/* The daemon's answer, or its end: then another one is asked, as far as there is one. */
+static int take_end(struct follow *f)
+{
+	auto_json json *reply = NULL;
+	int r = rpc_client_next(f->end, &reply, NULL, -1, f->err);
+
+	if (r > 0 || f->err->kind == ERR_NOT_FOUND) {
+		f->stopped = true;
+		return 0;
+	}
+	if (r != -ECONNRESET)
+		return r;
+	rpc_client_free(f->end);
+	f->end = NULL;
+	rpc_client_free(f->c->client);
+	f->c->client = NULL;
+	r = cli_reconnect(f->c, &f->end, f->err);
+	return r < 0 ? r : ask_end(f);
+}
+
+static int turn(struct follow *f, bool *moved)
+{
+	struct pollfd p[2] = { { rpc_client_fd(f->end), POLLIN, 0 }, { f->notify, POLLIN, 0 } };
+	int timeout = f->watch < 0 ? UNWATCHED_MS : *moved ? ROTATION_MS : -1, r = 0;
+
+	if (poll(p, 2, timeout) < 0 && errno != EINTR)
+		return err_sys(f->err, -errno, "wait for output");
+	if (p[1].revents && read_events(f))
+		*moved = true;
+	if (p[0].revents)
+		r = take_end(f);
+	if (r == 0)
+		r = print_new(f);
+	if (r == 0 && (*moved || f->watch < 0) && !f->stopped) {
+		int before = f->watch;
+
+		r = look_again(f);
+		*moved = *moved && f->watch == before;
+	}
+	return r;
+}
+
+int logs_follow(struct cli *c, const char *name, struct log_printer *p, int fd, uint64_t offset, struct error *err)
+{
+	struct follow f = { .c = c, .name = name, .p = p, .fd = fd, .watch = -1, .offset = offset, .err = err };
+	uint64_t until = p->filter.until_ns;
+	bool moved = false;
+	int r;
+
+	f.notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	r = f.notify < 0 ? err_sys(err, -errno, "watch the log") : cli_connect(c, &f.end, err);
+	if (r == 0)
+		r = ask_end(&f);
+	if (r == 0) {
+		watch_file(&f);
+		/* What came before the watch was there, and a rename then. */
+		r = look_again(&f);
+	}
+	while (r == 0 && !f.stopped && !(until && time_real_ns() > until))
+		r = turn(&f, &moved);
+	/* The end may have come together with the last output. */
+	if (r == 0)
+		r = print_new(&f);
+	rpc_client_free(f.end);
+	fd_close(&f.fd);
+	fd_close(&f.notify);
+	return r;
+}
