@@ -42,14 +42,14 @@ struct plan_input {
 	const struct plan_facts *facts;
 	const struct plan_lease *lease;
 };
-/* A limit or feature that the user asked for and the host lacks: kind UNSUPPORTED, naming the controller, with a hint. Default limits
- * are left out where their controller is missing. */
+/* A limit or feature that the user asked for and the host lacks: kind UNSUPPORTED, naming the controller, with a
+ * hint. Default limits are left out where their controller is missing. */
 int plan_build_start(const struct plan_input *in, struct plan **ret, struct error *err);
-/* The capabilities of the container's root (`kernel`: all the kernel has): the application set, or with image_init the system
- * set, and what the user added and dropped. Also the input of seccomp_compile. */
+/* The capabilities of the container's root (`kernel`: all the kernel has): the application set, or with image_init
+ * the system set, and what the user added and dropped. Also the input of seccomp_compile. */
 uint64_t plan_caps(const struct spec *s, uint64_t kernel);
-/* Look spec->devices up on the host (stat(2)): the only function here that is not pure. Arrays in `a`. A path that is missing: kind NOT_FOUND; no
- * device: USAGE. */
+/* Look spec->devices up on the host (stat(2)): the only function here that is not pure. Arrays in `a`. A path that
+ * is missing: kind NOT_FOUND; no device: USAGE. */
 int plan_probe_nodes(const struct spec *s, struct arena *a, struct plan_node **ret, size_t *ret_n, struct error *err);
 struct plan_exec { /* an exec of a running container */
 	const char *exec_id;
@@ -63,7 +63,8 @@ struct plan_exec { /* an exec of a running container */
 /* `start` is the running container's plan. */
 int plan_build_exec(const struct plan *start, const struct plan_exec *x, struct plan **ret, struct error *err);
 int plan_build_prepare(const struct plan_input *in, struct plan **ret, struct error *err); /* uses lease, table, ifgroup, gateway */
-/* A plan of another kind on the same data (DESTROY, EXPLAIN, REMOVE): shallow copy sharing `start`'s memory, so it is never given to plan_free. */
+/* A plan of another kind on the same data (DESTROY, EXPLAIN, REMOVE): shallow copy sharing `start`'s memory, so it
+ * is never given to plan_free. */
 void plan_rekind(const struct plan *start, enum plan_kind kind, struct plan *ret);
 
 #endif

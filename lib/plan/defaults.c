@@ -108,6 +108,8 @@ void plan_rootfs_defaults(struct rootfs_config *r, const struct plan_tree *t, st
 	*arena_push(a, &r->mounts) = t->host_net ? host_sys : own_sys;
 	cgroup = arena_push(a, &r->mounts);
 	*cgroup = cgroup_mount;
+	/* To an application it is a view and no more. */
+	cgroup->optional = !t->image_init;
 	if (t->image_init)
 		*arena_push(a, &r->mounts) = run_mount;
 	else

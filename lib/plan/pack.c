@@ -7,6 +7,26 @@
 #define SECCOMP_INSN_SIZE 8    /* struct sock_filter */
 #define SECCOMP_INSNS_MAX 4096 /* BPF_MAXINSNS */
 
+/* A struct that grew has a member that is not carried yet: add it below, raise PLAN_VERSION, then correct its
+ * size here. */
+#define CARRIES(type, size) _Static_assert(sizeof(type) == (size), "a member of " #type " is not packed")
+CARRIES(struct cg_limits, 80);
+CARRIES(struct cg_device, 32);
+CARRIES(struct cg_config, 120);
+CARRIES(struct net_port, 12);
+CARRIES(struct net_config, 80);
+CARRIES(struct mount_item, 56);
+CARRIES(struct dev_item, 32);
+CARRIES(struct link_item, 16);
+CARRIES(struct file_item, 32);
+CARRIES(struct rootfs_config, 160);
+CARRIES(struct id_map, 12);
+CARRIES(struct sandbox_rlimit, 32);
+CARRIES(struct sandbox_sysctl, 16);
+CARRIES(struct sandbox_config, 176);
+CARRIES(struct process_config, 80);
+CARRIES(struct plan, 752);
+
 static void pack_value(struct pack *p, uint32_t *v, uint32_t least, uint32_t most)
 {
 	pack_u32(p, v);
@@ -117,7 +137,7 @@ static void pack_mount(struct pack *p, void *v)
 	pack_value(p, &kind, MOUNT_FS, MOUNT_BIND);
 	m->kind = p->bad ? MOUNT_FS : (enum mount_kind)kind;
 	pack_str(p, &m->fstype);
-	pack_need(p, &m->source);
+	pack_str(p, &m->source);
 	pack_need(p, &m->target);
 	pack_str(p, &m->data);
 	pack_u64(p, &m->flags);
@@ -125,7 +145,7 @@ static void pack_mount(struct pack *p, void *v)
 	pack_bool(p, &m->create);
 	pack_bool(p, &m->optional);
 	pack_bool(p, &m->copy_up);
-	if (m->kind == MOUNT_FS && !m->fstype)
+	if (m->kind == MOUNT_FS ? !m->fstype : !m->source)
 		p->bad = true;
 }
 

@@ -49,7 +49,7 @@ static void print_limits(const struct sandbox_config *s, struct strbuf *out)
 			strbuf_addf(out, "rlimit %u", r->resource);
 		print_rlim(out, r->soft);
 		print_rlim(out, r->hard);
-		strbuf_addc(out, '\n');
+		strbuf_add(out, r->best_effort ? " best-effort\n" : "\n");
 	}
 	if (s->oom_score_adj != INT32_MIN)
 		strbuf_addf(out, "oom-score-adj %d\n", s->oom_score_adj);

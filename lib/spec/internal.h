@@ -60,9 +60,11 @@ struct spec_check {
 };
 void spec_violation(struct spec_check *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Nothing in it could steer a terminal, end a line of a file or fake one: no control bytes, no direction marks, valid UTF-8. */
+/* Nothing in it could steer a terminal, end a line of a file or fake one: no control bytes, no direction
+ * marks, valid UTF-8. */
 bool spec_text_is_clean(const char *s);
-/* Absolute, no "." or ".." or empty component, no slash at the end, clean, shorter than PATH_MAX. "/" is normal. */
+/* Absolute, no "." or ".." or empty component, no slash at the end, clean, shorter than PATH_MAX. "/" is
+ * normal. */
 bool spec_path_is_normal(const char *s);
 /* The path is `root` or lies below it. */
 bool spec_path_is_in(const char *path, const char *root);

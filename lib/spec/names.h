@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #ifndef ARNIA_SPEC_NAMES_H
 #define ARNIA_SPEC_NAMES_H
-/* Names of capabilities, resource limits and network modes. The tables are our own: a spec is decoded where libcap is not linked. */
+/* Names of capabilities, resource limits and network modes. The tables are our own: a spec is decoded where
+ * libcap is not linked. */
 #include <stdint.h>
 #include "netns/net_config.h"
 

@@ -68,23 +68,26 @@ struct spec_image {
 	bool init;
 };
 
-/* A SPEC_DEFAULTS spec is what decoding {"image": ...} starts from; who builds a spec by hand starts from it as well. */
+/* What decoding {"image": ...} starts from; who builds a spec by hand starts from it as well. */
 #define SPEC_DEFAULTS                                                                                           \
 	((struct spec){ .no_new_privs = true, .memory = CG_UNSET, .swap = CG_UNSET, .pids = CG_UNSET,           \
 			.net = NET_ROUTED, .stop_timeout_ms = 10000, .log_max = 8 << 20 })
 
 /* Unknown members and wrong types are errors naming the JSON path ("ports[1].port: expected 1..65535"), kind USAGE. */
 int spec_decode(const json *j, struct spec *ret, struct error *err);
-/* Every rule over the whole spec; all violations in one text, separated by "; " (kind USAGE). Good for a spec before and after spec_merge. */
+/* Every rule over the whole spec; all violations in one text, separated by "; " (kind USAGE). Good for a spec before
+ * and after spec_merge. */
 int spec_check(const struct spec *s, struct error *err);
-/* The image's defaults below what the user said: command, env, workdir, user, stop signal. The image's own init becomes PID 1 when the user gave neither
- * a command nor imageInit or noInit; then there is always a tty (the console) and no_new_privs is off unless given. A second merge changes nothing. */
+/* The image's defaults below what the user said: command, env, workdir, user, stop signal. The image's own init
+ * becomes PID 1 when the user gave neither a command nor imageInit or noInit; then there is always a tty (the console)
+ * and no_new_privs is off unless given. A second merge changes nothing. */
 void spec_merge(struct spec *s, const struct spec_image *image);
 /* Members that differ from their default; decoding the result gives an equal spec. */
 json *spec_encode(const struct spec *s);
 void spec_done(struct spec *s);
 
-/* "", USER, UID, USER:GROUP, UID:GID. Numbers are plain decimal, 0..4294967294; "-1", "+1", "0x0", "01", " 1" are refused, not read hopefully. */
+/* "", USER, UID, USER:GROUP, UID:GID. Numbers are plain decimal, 0..4294967294; "-1", "+1", "0x0", "01", " 1" are
+ * refused, not read hopefully. */
 bool spec_user_is_valid(const char *s);
 
 /* One entry of spec.devices, "/dev/fuse[:/dev/x][:rwm]". */

@@ -53,7 +53,7 @@ static void test_text(void **state)
 		"caps bounding KILL\ncaps permitted KILL\ncaps effective KILL\ncaps inheritable -\ncaps "
 		"ambient -\n"
 		"no-new-privs yes\nseccomp 5 instructions\nkeyring new\nrlimit nofile 1024 "
-		"524288\noom-score-adj 7\n"
+		"524288 best-effort\noom-score-adj 7\n"
 		"arg ps\narg -e\nenv PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
 		"env container=arnia\nenv HOSTNAME=web-1\nenv A=exec\nenv B=start\nenv NEW=1\ncwd /srv\nuser "
 		"app\n"
