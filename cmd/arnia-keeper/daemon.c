@@ -57,7 +57,7 @@ static int send_now(struct keeper *k, uint32_t type, uint64_t seq, const void *b
 {
 	struct kp_container c;
 	const struct held *h;
-	int fds[4];
+	int fds[3];
 	size_t nfds;
 
 	if (type != KP_CONTAINER)

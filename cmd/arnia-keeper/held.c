@@ -134,20 +134,19 @@ struct held *held_take(struct keeper *k, struct frame *f, bool foreign)
 	return h;
 }
 
-size_t held_fds(const struct held *h, int fds[4], uint32_t *bits)
+/* Not PORT_IN: a second holder would keep the program from seeing the end of its input. */
+size_t held_fds(const struct held *h, int fds[3], uint32_t *bits)
 {
+	static const uint32_t bit[] = { [PORT_OUT] = KP_FD_OUT, [PORT_ERR] = KP_FD_ERR };
 	size_t n = 0;
 
 	*bits = KP_FD_PIDFD;
 	fds[n++] = h->pidfd;
-	for (size_t b = 0; b < ARRAY_SIZE(port_of_bit); b++) {
-		int fd = h->port[port_of_bit[b].port].fd;
-
-		/* PORT_OUT is in two rows: a pipe, or the master. */
-		if (fd < 0 || (port_of_bit[b].port == PORT_OUT && (h->c.tty != 0) != (port_of_bit[b].bit == KP_FD_MASTER)))
+	for (int port = PORT_OUT; port <= PORT_ERR; port++) {
+		if (h->port[port].fd < 0)
 			continue;
-		*bits |= port_of_bit[b].bit;
-		fds[n++] = fd;
+		*bits |= port == PORT_OUT && h->c.tty ? KP_FD_MASTER : bit[port];
+		fds[n++] = h->port[port].fd;
 	}
 	return n;
 }

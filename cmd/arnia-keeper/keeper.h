@@ -95,6 +95,7 @@ struct worker_rec { /* plain: travels through a re-exec */
 	uint64_t seq;
 	int session; /* of its job, until a child is adopted */
 	bool cancelled;
+	bool dying; /* killed by us: takes no job */
 	char id[sizeof(((struct kp_job *)0)->id)];
 };
 struct worker {
@@ -230,7 +231,8 @@ void held_forget(struct held *h);
 /* Free it when nobody needs it any more; then it is gone. */
 void held_try_free(struct held *h);
 void held_watch_pid(struct held *h);
-size_t held_fds(const struct held *h, int fds[4], uint32_t *bits);
+/* What of it others may hold too, in the order of the bits of enum kp_fd. */
+size_t held_fds(const struct held *h, int fds[3], uint32_t *bits);
 void held_tell_exit(const struct held *h);
 void held_load_exits(struct keeper *k);
 

@@ -122,7 +122,7 @@ static void save_worker(struct saver *s, const struct worker *w)
 /* One at work or prepared goes along; the others see their socket close, and end. */
 static bool worker_goes_along(const struct worker *w)
 {
-	return (w->r.state == WORKER_BUSY || w->r.state == WORKER_KEPT) && w->r.fd >= 0;
+	return w->r.state == WORKER_BUSY || w->r.state == WORKER_KEPT;
 }
 
 static void save_all(struct keeper *k, struct saver *s)

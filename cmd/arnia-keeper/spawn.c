@@ -19,7 +19,17 @@
 
 extern char **environ;
 
-/* What chooses the instance and the log's form; nothing else of the caller's reaches our children. */
+/* What chooses the instance and the log's form, and the way to packages; nothing else of the caller's reaches our children. */
+static bool is_passed_on(const char *entry)
+{
+	static const char *const names[] = { "ARNIA_", "JOURNAL_STREAM=", "http_proxy=", "https_proxy=", "no_proxy=" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (str_starts(entry, names[i]))
+			return true;
+	return false;
+}
+
 static char **clean_environment(bool listen)
 {
 	char **env;
@@ -30,7 +40,7 @@ static char **clean_environment(bool listen)
 	env = mem_alloc_n(n + 5, sizeof(*env));
 	n = 0;
 	for (char **e = environ; *e; e++)
-		if (str_starts(*e, "ARNIA_") || str_starts(*e, "JOURNAL_STREAM="))
+		if (is_passed_on(*e))
 			env[n++] = *e;
 	env[n++] = SEARCH_PATH;
 	env[n++] = "HOME=/root";

@@ -71,10 +71,11 @@ static void worker_free(struct worker *w)
 	free(w);
 }
 
-static void worker_kill(const struct worker *w)
+static void worker_kill(struct worker *w)
 {
 	const struct pidref p = { .pid = w->r.pid, .fd = w->r.pidfd };
 
+	w->r.dying = true;
 	pidref_kill(&p, SIGKILL);
 }
 
@@ -359,7 +360,7 @@ static struct worker *find_idle(struct keeper *k)
 {
 	struct worker *w = k->workers;
 
-	while (w && (w->r.state != WORKER_IDLE || w->r.fd < 0))
+	while (w && (w->r.state != WORKER_IDLE || w->r.dying))
 		w = w->next;
 	return w;
 }
@@ -379,7 +380,7 @@ static void start_on(struct keeper *k, struct job *j)
 {
 	struct worker *w = k->workers;
 
-	while (w && (w->r.number != j->body.worker || w->r.state != WORKER_KEPT || w->r.fd < 0))
+	while (w && (w->r.number != j->body.worker || w->r.state != WORKER_KEPT || w->r.dying))
 		w = w->next;
 	if (w)
 		start_job(w, j);

@@ -15,21 +15,29 @@
 enum kp_type {
 	/* arniad -> keeper */
 	KP_HELLO = 1, /* kp_hello. The keeper answers KP_HELLO, a KP_CONTAINER (with descriptors) per process it holds,
-		       * KP_EXIT per exit not yet forgotten, then KP_SYNCED. Prepared workers of an earlier arniad are ended. */
+		       * KP_EXIT per exit not yet forgotten, a KP_JOB (no descriptors) per job still running for an earlier
+		       * arniad, then KP_SYNCED. Such a job has a new seq with its highest bit set, for KP_CANCEL and in its
+		       * KP_RESULT. Prepared workers of an earlier arniad are ended, its queued jobs dropped, the exits of
+		       * its execs forgotten. */
 	KP_JOB, /* kp_job + descriptors in the order of enum kp_job_fd bits that are set */
 	KP_CANCEL, /* seq = the job's: SIGKILL its worker; KP_RESULT follows with -ECANCELED */
-	KP_ATTACH, /* kp_attach + the session socket (lib/base/session.h) */
+	KP_ATTACH, /* kp_attach + the session socket (lib/base/session.h); SESSION_GONE on it when there is no such process */
 	KP_FORGET, /* kp_ref: the exit is on record elsewhere; drop exit/ID */
-	KP_GIVE, /* kp_container + descriptors: arniad returns what a dead keeper held */
+	KP_GIVE, /* kp_container + descriptors: arniad returns what a dead keeper held. Ignored when the id is known */
 	KP_SPARES, /* kp_spares: how many plain workers to keep pre-started */
 	KP_SHUTDOWN, /* end: workers are killed, descriptors closed; containers are left as they are */
-	KP_REEXEC, /* replace the keeper's program in place (execve), keeping pid, children and descriptors */
+	KP_REEXEC, /* replace the keeper's program in place (execve), keeping pid, children and descriptors. The new one says
+		    * KP_HELLO unasked; one that cannot take over is not run, and nothing is said */
 
 	/* keeper -> arniad */
 	KP_SYNCED = 32,
-	KP_CONTAINER, /* kp_container + descriptors by enum kp_fd bits: on adoption and at HELLO. Duplicates: arniad closes its own */
-	KP_EXIT, /* kp_exit */
-	KP_RESULT, /* kp_result: a job ended (or a prepare job is ready: worker != 0) */
+	KP_CONTAINER, /* kp_container + descriptors by enum kp_fd bits: on adoption and at HELLO. Duplicates: arniad closes its own.
+		       * Never KP_FD_IN: a second writer would keep the program from seeing the end of its input. Sent again,
+		       * with the master, when a console came after the adoption */
+	KP_EXIT, /* kp_exit; never before the KP_RESULT of the job that made the process. After a failed job nothing is
+		  * recorded, and nothing is there to forget */
+	KP_RESULT, /* kp_result: a job ended (or a prepare job is ready: worker != 0; a second one, with an error, says that
+		    * the prepared worker is gone) */
 	KP_PROGRESS, /* text of a long job, NUL-terminated */
 
 	/* worker -> keeper, seq = the job's */
