@@ -258,7 +258,11 @@ install:
 	$(if $(filter arnia-oci,$(progs)),ln -sfn ../libexec/arnia/arnia-oci $(inst)/bin/arnia-oci)
 	cp -R $(R)/share/arnia/. $(inst)/share/arnia/
 	for m in $(wildcard man/*.[1-8]); do install -D -m 644 $$m $(inst)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
+	install -d $(inst)/lib/systemd/system
+	for u in arnia.service arnia.socket; do sed 's|@LIBEXECDIR@|$(PREFIX)/libexec/arnia|' systemd/$$u \
+		> $(inst)/lib/systemd/system/$$u || exit 1; done
 uninstall:
+	rm -f $(inst)/lib/systemd/system/arnia.service $(inst)/lib/systemd/system/arnia.socket
 	rm -f $(inst)/bin/arnia $(inst)/bin/arnia-oci
 	rm -rf $(inst)/libexec/arnia $(inst)/share/arnia
 	for m in $(wildcard man/*.[1-8]); do rm -f $(inst)/share/man/man$${m##*.}/$${m##*/}; done
