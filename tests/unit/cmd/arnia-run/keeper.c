@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -236,4 +237,11 @@ size_t count_fds(pid_t pid)
 		n++;
 	closedir(d);
 	return n;
+}
+
+void assert_settles(size_t (*count)(pid_t), pid_t pid, size_t want)
+{
+	for (int i = 0; i < 400 && count(pid) != want; i++)
+		poll(NULL, 0, 5);
+	assert_int_equal(count(pid), want);
 }

@@ -82,5 +82,7 @@ int adopted_wait(struct answer *a);
 void assert_clean(const struct plan *p, const struct answer *a);
 size_t count_mounts(pid_t pid);
 size_t count_fds(pid_t pid);
+/* A worker answers before it has cleaned up: it comes down to `want` a moment later. */
+void assert_settles(size_t (*count)(pid_t), pid_t pid, size_t want);
 
 #endif
