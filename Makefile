@@ -175,6 +175,8 @@ $(O)/obj/tests/%.o: c_flags += -Wno-missing-prototypes
 $(O)/obj/cmd/arnia-init/%.o: c_flags := $(filter-out -fsanitize=% -fno-sanitize-recover=% --coverage \
 	-fstack-protector-strong,$(c_flags)) -ffreestanding -fno-stack-protector
 $(O)/bin/arnia-init: ld_flags := $(filter-out -fsanitize=% --coverage,$(ld_flags))
+# Text that assembler directives take in; the compiler does not list it.
+$(O)/obj/lib/rpc/interface.o: lib/rpc/arnia.varlink
 $(O)/obj/%.o: %.c $(O)/flags
 	$(say) CC $<
 	@mkdir -p $(@D)
