@@ -77,11 +77,18 @@ static int add_undo(const struct plan_input *in, struct plan *p, struct error *e
 	return 0;
 }
 
+/* Whatever way a spec came here, merged with an image or read from a backup, this is the last look at all of
+ * it. */
+static int check_spec(const struct plan_input *in, struct plan *p unused, struct error *err)
+{
+	return spec_check(in->spec, err);
+}
+
 int plan_build_start(const struct plan_input *in, struct plan **ret, struct error *err)
 {
 	static int (*const steps[])(const struct plan_input *, struct plan *, struct error *) = {
-		plan_add_cgroup,  plan_add_network, plan_add_rootfs,  plan_add_devices,
-		plan_add_sandbox, plan_add_files,   plan_add_process, add_undo,
+		check_spec,	  plan_add_cgroup, plan_add_network, plan_add_rootfs, plan_add_devices,
+		plan_add_sandbox, plan_add_files,  plan_add_process, add_undo,
 	};
 	struct plan *p = new_plan(in, PLAN_START);
 

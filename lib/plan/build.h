@@ -38,7 +38,7 @@ struct plan_input {
 	size_t n_nodes;
 	/* The host's CLOCK_BOOTTIME and CLOCK_MONOTONIC; used with spec->time_ns: the container's clocks start near 0. */
 	int64_t now_boot_ns, now_mono_ns;
-	const struct spec *spec; /* merged with its image's defaults and checked */
+	const struct spec *spec; /* merged with its image's defaults; checked once more */
 	const struct plan_facts *facts;
 	const struct plan_lease *lease;
 };

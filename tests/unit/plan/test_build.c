@@ -124,6 +124,23 @@ static void test_refused(void **state)
 	unit_host_done(&h);
 }
 
+/* The image's part of a spec is held to the same rules as the user's. */
+static void test_merged_spec_is_checked(void **state)
+{
+	static const char *cmd[] = { "sh" }, *env[] = { "no-value" };
+	struct unit_host h;
+
+	(void)state;
+	unit_host(&h, "{'image':'a'}");
+	h.spec.user = "4294967296";
+	start_fails(&h, ERR_USAGE, "user: \"4294967296\"");
+	h.spec.user = NULL;
+	h.spec.env = (struct strv){ env, 1 };
+	h.spec.command = (struct strv){ cmd, 1 };
+	start_fails(&h, ERR_USAGE, "env[0]: \"no-value\" is not NAME=VALUE");
+	unit_host_done(&h);
+}
+
 /* Leases that no sound daemon gives. */
 static void test_bad_leases(void **state)
 {
@@ -313,6 +330,7 @@ int main(void)
 		cmocka_unit_test(test_hint_fits_the_host),
 		cmocka_unit_test(test_limit_values),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_merged_spec_is_checked),
 		cmocka_unit_test(test_bad_leases),
 		cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_cap_sets),
