@@ -114,7 +114,8 @@ void daemon_tell(struct keeper *k, uint32_t type, uint64_t seq, const void *body
 	}
 	o = mem_alloc(sizeof(*o) + n);
 	*o = (struct out){ .type = type, .seq = seq, .len = n };
-	memcpy(o->body, body, n);
+	if (n)
+		memcpy(o->body, body, n);
 	*d->out_end = o;
 	d->out_end = &o->next;
 	d->waiting++;

@@ -89,6 +89,30 @@ void held_try_free(struct held *h)
 	free(h);
 }
 
+void held_free_all(struct keeper *k)
+{
+	while (k->nslots) {
+		struct held *h = k->slots[k->nslots - 1].held;
+		struct session *next = h->sessions;
+
+		h->settling = h->done = h->forgotten = true;
+		loop_del_timer(h->timer);
+		loop_del_io(h->pid_io);
+		fd_close(&h->pidfd);
+		for (int i = 0; i < PORTS; i++)
+			stream_close(h, i);
+		if (!next)
+			held_try_free(h);
+		/* With its last session it goes too. */
+		for (struct session *s = next; s; s = next) {
+			next = s->next;
+			session_drop(s);
+		}
+	}
+	free(k->slots);
+	k->slots = NULL;
+}
+
 static bool id_is_safe(const char *id)
 {
 	return id[0] && id[0] != '.' &&

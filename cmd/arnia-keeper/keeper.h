@@ -212,6 +212,7 @@ void worker_orphan_all(struct keeper *k);
 void worker_tell_orphans(struct keeper *k);
 void worker_refill(struct keeper *k);
 void worker_kill_all(struct keeper *k);
+void worker_free_all(struct keeper *k); /* at the end of the program: they go on, if they live */
 struct worker *worker_by_pid(struct keeper *k, pid_t pid);
 void worker_ended(struct worker *w, const siginfo_t *si);
 /* Read what workers have sent and we have not looked at. */
@@ -235,6 +236,7 @@ void held_watch_pid(struct held *h);
 size_t held_fds(const struct held *h, int fds[3], uint32_t *bits);
 void held_tell_exit(const struct held *h);
 void held_load_exits(struct keeper *k);
+void held_free_all(struct keeper *k); /* at the end of the program */
 
 /* stream.c: output, log, attached clients */
 void stream_open(struct held *h, int port, int fd);

@@ -290,32 +290,46 @@ static int start(struct keeper *k, struct options *o, struct error *err)
 	return r < 0 ? r : 1;
 }
 
-int main(int argc, char **argv)
+static struct keeper *keeper_new(const struct options *o)
 {
-	struct options o = { .ready_fd = -1, .resume = -1 };
-	struct keeper *k;
-	struct error err = { 0 };
-	int r = parse_options(argc, argv, &o);
+	struct keeper *k = mem_alloc(sizeof(*k));
 
-	if (r)
-		return r - 1;
-	log_init("arnia-keeper", getenv("ARNIA_DEBUG") ? LOG_DEBUG_ : LOG_INFO_);
-	k = mem_alloc(sizeof(*k));
-	k->foreground = o.foreground;
+	k->foreground = o->foreground;
 	k->spares = SPARES;
 	k->jobs_end = &k->jobs;
 	k->daemon.out_end = &k->daemon.out;
 	k->daemon.r.pidfd = k->daemon.r.conn = -1;
 	k->fd = (struct keeper_fds){ -1, -1, -1, -1, -1, -1, -1, -1 };
+	return k;
+}
+
+static void keeper_free(struct keeper *k)
+{
+	held_free_all(k);
+	worker_free_all(k);
+	loop_free(k->loop);
+	free(k);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .ready_fd = -1, .resume = -1 };
+	struct error err = { 0 };
+	struct keeper *k;
+	int r = parse_options(argc, argv, &o);
+
+	if (r)
+		return r - 1;
+	log_init("arnia-keeper", getenv("ARNIA_DEBUG") ? LOG_DEBUG_ : LOG_INFO_);
+	k = keeper_new(&o);
 	r = start(k, &o, &err);
-	if (r < 0) {
+	if (r > 0) {
+		r = loop_run(k->loop);
+		remove_sockets(k);
+		setup_leave_cgroup(k);
+	} else if (r < 0) {
 		log_error("%s", err.text[0] ? err.text : strerror(-r));
-		return err.kind == ERR_NONE ? EXIT_FAILURE : (int)err.kind;
 	}
-	if (r == 0)
-		return EXIT_SUCCESS;
-	r = loop_run(k->loop);
-	remove_sockets(k);
-	setup_leave_cgroup(k);
-	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	keeper_free(k);
+	return r >= 0 ? EXIT_SUCCESS : err.kind == ERR_NONE ? EXIT_FAILURE : (int)err.kind;
 }

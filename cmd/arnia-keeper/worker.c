@@ -473,3 +473,9 @@ void worker_kill_all(struct keeper *k)
 	loop_del_timer(k->refill);
 	k->refill = NULL;
 }
+
+void worker_free_all(struct keeper *k)
+{
+	while (k->workers)
+		worker_free(k->workers);
+}
