@@ -21,7 +21,7 @@ done
 # The tests get neither make's job pipe nor its settings: some of them count descriptors.
 unset MAKEFLAGS MAKELEVEL MAKE MFLAGS
 exec 3>&- 4>&- 5>&- 6>&-
-sh "tests/$runner" "$@" | awk| awk -v unbuilt="$unbuilt" '
+sh "tests/$runner" "$@" | awk -v unbuilt="$unbuilt" '
   / passed, / { sub(/[0-9]+ failed/, $3 + unbuilt " failed"); failed = $3 }
   { print }
   END { exit failed > 0 }'
