@@ -11,7 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "tests/unit/cmd/arnia-run/keeper.h"
+#include "cgroup/cgroup.h"
+#include "lib/base/fd.h"
 #include "lib/base/mem.h"
+#include "lib/base/proc.h"
 
 static void host(enum plan_kind kind, struct answer *a)
 {
@@ -76,8 +79,34 @@ static void test_host(void **state)
 		assert_int_equal(faccessat(world.cgroup, world.branch, F_OK, 0), -1);
 		answer_done(&a);
 	}
-	/* The tests that follow want it. */
-	network_up(state);
+}
+
+/* The keeper lives in the branch, and removes it itself when it leaves. */
+static void test_host_lived_in(void **state)
+{
+	auto_fd int cg = -1;
+	struct answer a;
+	char *path;
+	pid_t pid;
+
+	(void)state;
+	NEED_WORLD();
+	path = str_fmt("%s/keeper", world.branch);
+	assert_int_equal(mkdirat(world.cgroup, path, 0755), 0);
+	cg = cg_open(world.cgroup, path, NULL);
+	pid = proc_clone3(&(struct proc_clone){ .exit_signal = SIGCHLD, .cgroup_fd = cg });
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	host(PLAN_HOST_TEARDOWN, &a);
+	assert_success(&a);
+	answer_done(&a);
+	assert_int_equal(faccessat(world.cgroup, path, F_OK, 0), 0);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(cgroup_wait_empty(cg, 2000, NULL), 0);
+	free(path);
 }
 
 static const char script[] = "ip -4 addr show dev eth0; ip route; ping -c 1 -W 2 169.254.1.1 >/dev/null && echo reached;"
@@ -373,6 +402,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_host),
+		cmocka_unit_test_setup_teardown(test_host_lived_in, network_up, network_down),
 		cmocka_unit_test_setup_teardown(test_network, network_up, network_down),
 		cmocka_unit_test_setup_teardown(test_restart, network_up, network_down),
 		cmocka_unit_test_setup_teardown(test_cell, network_up, network_down),

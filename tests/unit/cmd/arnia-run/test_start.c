@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "tests/unit/cmd/arnia-run/keeper.h"
+#include "lib/base/fd.h"
+#include "lib/base/file.h"
 #include "lib/base/mem.h"
 
 #ifndef CLONE_NEWTIME
@@ -448,6 +450,61 @@ static void test_bad_jobs(void **state)
 	plan_free(p);
 }
 
+static void write_file(const char *dir, const char *name, const char *text, size_t n, mode_t mode)
+{
+	auto_fd int fd = -1;
+
+	assert_true(mkdir(dir, 0755) == 0 || errno == EEXIST);
+	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(file_write_atomic_at(fd, name, text, n, mode, false, NULL), 0);
+}
+
+/* In the host's mount namespace, so it is a worker's last job. */
+static void test_template(void **state)
+{
+	static const char description[] = "{\"source\": \"busybox\"}";
+	struct plan *p;
+	struct fake_worker w;
+	struct answer a;
+	char *dir, *box, *path;
+	long n;
+
+	(void)state;
+	NEED_WORLD();
+	dir = str_fmt("%s/templates", world.dir);
+	assert_int_equal(mkdir(dir, 0755), 0);
+	free(dir);
+	dir = str_fmt("%s/templates/tiny", world.dir);
+	write_file(dir, "template.json", description, strlen(description), 0644);
+	free(dir);
+	dir = str_fmt("%s/templates/busybox", world.dir);
+	n = file_read_at(AT_FDCWD, "/bin/busybox", 8 << 20, &box, NULL);
+	assert_true(n > 0);
+	write_file(dir, "busybox", box, (size_t)n, 0755);
+	free(dir);
+	free(box);
+	path = str_fmt("%s/templates/tiny/rootfs/bin/sh", world.state);
+	p = plan_new(PLAN_TEMPLATE_BUILD, NULL);
+	p->template = "tiny";
+	for (int i = 0; i < 2; i++) {
+		p->kind = i == 0 ? PLAN_TEMPLATE_BUILD : PLAN_TEMPLATE_REMOVE;
+		worker_start(&w, NULL);
+		job_do(&w, p, NULL, &a);
+		assert_success(&a);
+		assert_false(a.res.again);
+		assert_int_equal(faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW), i == 0 ? 0 : -1);
+		answer_done(&a);
+		assert_int_equal(worker_end(&w), 0);
+	}
+	worker_start(&w, NULL);
+	job_do(&w, p, NULL, &a);
+	assert_int_equal(a.res.error.kind, ERR_NOT_FOUND);
+	answer_done(&a);
+	assert_int_equal(worker_end(&w), 0);
+	plan_free(p);
+	free(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -455,7 +512,7 @@ int main(void)
 		cmocka_unit_test(test_user),	   cmocka_unit_test(test_tty),	    cmocka_unit_test(test_stdin),
 		cmocka_unit_test(test_init),	   cmocka_unit_test(test_limits),   cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_worker_stays), cmocka_unit_test(test_cannot_run), cmocka_unit_test(test_taken),
-		cmocka_unit_test(test_bad_jobs),
+		cmocka_unit_test(test_bad_jobs),   cmocka_unit_test(test_template),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup, world_teardown);
