@@ -123,7 +123,8 @@ struct overlay {
 	const struct rootfs_config *c;
 	int top; /* folder of the attached layers: lower layers "1", "2", ..., upper and work in "0" */
 	int userns;
-	int fs; /* fsopen(2) */
+	int fs;	   /* fsopen(2) */
+	bool each; /* lower layers were named one by one */
 };
 
 static int attach_layer(const struct overlay *o, const char *path, size_t i, struct error *err)
@@ -174,21 +175,28 @@ static int set_string(const struct overlay *o, const char *key, const char *valu
 	return 0;
 }
 
-/* More layers than one string can name: Linux 6.8 takes them one by one. */
-static int set_lower_each(const struct overlay *o, struct error *err)
+static int too_many(const struct overlay *o, struct error *err)
 {
+	err_clear(err);
+	return err_set_kind(err, -EINVAL, ERR_UNSUPPORTED, "%zu layers: this kernel takes fewer",
+			    o->c->lower.n);
+}
+
+/* More layers than one string can name: Linux 6.8 takes them one by one; before 6.5 it refuses only later. */
+static int set_lower_each(struct overlay *o, struct error *err)
+{
+	o->each = true;
 	char name[16];
 
 	for (size_t i = 1; i <= o->c->lower.n; i++) {
 		snprintf(name, sizeof(name), "%zu", i);
 		if (fsconfig(o->fs, FSCONFIG_SET_STRING, "lowerdir+", name, 0) < 0)
-			return err_set_kind(err, -errno, ERR_UNSUPPORTED,
-					    "%zu layers: this kernel takes fewer", o->c->lower.n);
+			return too_many(o, err);
 	}
 	return 0;
 }
 
-static int set_lower(const struct overlay *o, struct error *err)
+static int set_lower(struct overlay *o, struct error *err)
 {
 	struct strbuf names = { 0 };
 	int r;
@@ -202,7 +210,7 @@ static int set_lower(const struct overlay *o, struct error *err)
 }
 
 /* A layer of a stranger must not name folders of other layers (trusted.overlay.redirect, .metacopy). */
-static int set_options(const struct overlay *o, const struct upper *u, struct error *err)
+static int set_options(struct overlay *o, const struct upper *u, struct error *err)
 {
 	static const char *const options[][2] = {
 		{ "source", "overlay" },
@@ -304,7 +312,7 @@ static int overlay_make(struct overlay *o, const struct upper *u, struct error *
 	if (r == 0)
 		r = create_as(fs, o->c->id_base, err);
 	if (r < 0)
-		return r;
+		return r == -EINVAL && o->each ? too_many(o, err) : r;
 	mount = fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)attrs);
 	if (mount < 0)
 		return err_sys(err, -errno, "mount overlay");
