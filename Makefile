@@ -114,6 +114,9 @@ endef
 $(foreach p,$(progs),$(eval $(call prog,$(p))))
 bins := $(addprefix $(O)/bin/,$(progs))
 $(bins): Makefile
+ifneq ($(findstring address,$(SAN)),)
+$(filter-out %/arnia-init,$(bins)): $(call obj,tests/asan_options.c)
+endif
 
 # ---- tests ---------------------------------------------------------------------------------------
 unit_src := $(sort $(shell [ -d tests/unit ] && find tests/unit -name 'test_*.c'))
