@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Giving a namespace its network, and every way that can go wrong. Root only. */
-#include "world.h"
+#include "tests/unit/netns/world.h"
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The host's half: table, gateway, forwarding. Root only. */
-#include "world.h"
+#include "tests/unit/netns/world.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Elements in, elements out, and whose port it is. Root only. */
-#include "world.h"
+#include "tests/unit/netns/world.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>

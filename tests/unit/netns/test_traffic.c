@@ -2,7 +2,14 @@
 /* What packets do: root only, in network namespaces made here. */
 #include "tests/unit/netns/world.h"
 #include <arpa/inet.h>
+#include <net/ethernet.h>
+#include <netinet/icmp6.h>
+#include <netinet/if_ether.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -187,6 +194,57 @@ static void test_published_on_loopback(void **state)
 	box_stop(w, &b);
 }
 
+static void test_published_on_one_address(void **state)
+{
+	struct pair p;
+	struct box b;
+	struct sockaddr_in from;
+
+	pair_start(&p, state);
+	box_init(p.w, &b);
+	box_port(&b, HOST_ADDR ":8084:80");
+	box_start(p.w, &b);
+	{
+		auto_fd int server = server_in(b.netns, SOCK_STREAM, "0.0.0.0", 80);
+
+		assert_true(tcp_exchange(p.w->outside, HOST_ADDR, 8084, server, &from));
+		expect_from(&from, ip(OUTSIDE_ADDR));
+		assert_true(tcp_exchange(-1, HOST_ADDR, 8084, server, NULL));
+		assert_true(tcp_exchange(p.b.netns, HOST_ADDR, 8084, server, NULL));
+		assert_true(tcp_exchange(b.netns, HOST_ADDR, 8084, server, NULL));
+		assert_false(tcp_exchange(-1, "127.0.0.1", 8084, server, NULL));
+		assert_false(tcp_exchange(p.b.netns, GATEWAY, 8084, server, NULL));
+	}
+	box_stop(p.w, &b);
+	pair_stop(&p);
+}
+
+/* What conntrack cannot place would leave untranslated, with the container's own address. */
+static void test_invalid(void **state)
+{
+	struct pair p;
+	struct {
+		struct ether_header eth;
+		struct iphdr ip;
+		struct tcphdr tcp;
+	} __attribute__((packed)) f = { 0 };
+	struct iphdr iph = { .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_TCP };
+
+	pair_start(&p, state);
+	memcpy(f.eth.ether_dhost, p.a.c.host_mac, 6);
+	f.eth.ether_type = htons(ETH_P_IP);
+	iph.tot_len = htons(sizeof(f) - sizeof(f.eth));
+	iph.saddr = p.a.c.addr.s_addr;
+	iph.daddr = ip(OUTSIDE_ADDR).s_addr;
+	iph.check = ip_checksum(&iph, sizeof(iph));
+	f.ip = iph;
+	f.tcp.doff = 5;
+	f.tcp.syn = f.tcp.fin = 1;
+	send_frame(p.a.netns, "eth0", &f, sizeof(f));
+	assert_int_equal(counter_packets("invalid"), 1);
+	pair_stop(&p);
+}
+
 /* Published or not, nobody but the host reaches 127/8. */
 static void test_foreign_loopback(void **state)
 {
@@ -225,6 +283,95 @@ static void test_spoofed_source(void **state)
 	send_forged(p.a.netns, "eth0", p.a.c.host_mac, p.b_addr, GATEWAY, 9002);
 	assert_false(readable(host, 100));
 	assert_int_equal(counter_packets("spoofed"), ARRAY_SIZE(bad) + 1);
+	pair_stop(&p);
+}
+
+/* No container has an IPv6 address, so no IPv6 of theirs is right: router advertisements least of all. */
+static void test_ipv6(void **state)
+{
+	struct pair p;
+	struct {
+		struct ether_header eth;
+		struct ip6_hdr ip;
+		struct nd_router_advert ra;
+	} __attribute__((packed)) f = { 0 };
+
+	pair_start(&p, state);
+	memset(f.eth.ether_dhost, 0xff, 6);
+	f.eth.ether_dhost[0] = f.eth.ether_dhost[1] = 0x33;
+	f.eth.ether_type = htons(ETH_P_IPV6);
+	f.ip.ip6_vfc = 6 << 4;
+	f.ip.ip6_plen = htons(sizeof(f.ra));
+	f.ip.ip6_nxt = IPPROTO_ICMPV6;
+	f.ip.ip6_hlim = 255;
+	assert_int_equal(inet_pton(AF_INET6, "fe80::1", &f.ip.ip6_src), 1);
+	assert_int_equal(inet_pton(AF_INET6, "ff02::1", &f.ip.ip6_dst), 1);
+	f.ra.nd_ra_type = ND_ROUTER_ADVERT;
+	send_frame(p.a.netns, "eth0", &f, sizeof(f));
+	assert_int_equal(counter_packets("spoofed"), 1);
+	pair_stop(&p);
+}
+
+static char *neighbours(void)
+{
+	static const char *const argv[] = { "ip", "-4", "neighbour", "show", NULL };
+	char *out;
+
+	run_program(argv, &out);
+	return out;
+}
+
+/* Announcing somebody else's address, or another hardware address for its own, changes nothing on the host. */
+static void test_arp(void **state)
+{
+	struct pair p;
+	auto_free char *before = NULL, *after = NULL;
+	struct in_addr claims[3];
+
+	pair_start(&p, state);
+	before = neighbours();
+	assert_non_null(strstr(before, "PERMANENT"));
+	claims[0] = p.a.c.addr;
+	claims[1] = p.b.c.addr;
+	claims[2] = p.a.c.gateway;
+	for (size_t i = 0; i < ARRAY_SIZE(claims); i++) {
+		struct {
+			struct ether_header eth;
+			struct ether_arp arp;
+		} __attribute__((packed)) f = { 0 };
+
+		memset(f.eth.ether_dhost, 0xff, 6);
+		f.eth.ether_type = htons(ETH_P_ARP);
+		f.arp.arp_hrd = htons(ARPHRD_ETHER);
+		f.arp.arp_pro = htons(ETH_P_IP);
+		f.arp.arp_hln = 6;
+		f.arp.arp_pln = 4;
+		f.arp.arp_op = htons(ARPOP_REPLY);
+		f.arp.arp_sha[0] = 2;
+		memcpy(f.arp.arp_spa, &claims[i], 4);
+		memcpy(f.arp.arp_tpa, &claims[i], 4);
+		send_frame(p.a.netns, "eth0", &f, sizeof(f));
+	}
+	after = neighbours();
+	assert_string_equal(before, after);
+	assert_true(udp_exchange(-1, p.a_addr, 80, p.server[1], NULL));
+	pair_stop(&p);
+}
+
+/* Ports are in the first fragment only. */
+static void test_fragments(void **state)
+{
+	struct pair p;
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(8080), .sin_addr = ip(HOST_ADDR) };
+	auto_fd int client = -1;
+	char big[4000] = "big", got[5000];
+
+	pair_start(&p, state);
+	client = socket_in(p.w->outside, AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(sendto(client, big, sizeof(big), 0, (struct sockaddr *)&sa, sizeof(sa)), sizeof(big));
+	assert_true(readable(p.server[1], 2000));
+	assert_int_equal(recv(p.server[1], got, sizeof(got), 0), sizeof(big));
+	assert_memory_equal(big, got, sizeof(big));
 	pair_stop(&p);
 }
 
@@ -290,6 +437,33 @@ static void test_flow_ends_with_its_container(void **state)
 	pair_stop(&p);
 }
 
+/* Nor must the answer to what it asked before. */
+static void test_outgoing_flow_ends(void **state)
+{
+	struct pair p;
+	auto_fd int there = -1, client = -1;
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(7002), .sin_addr = ip(OUTSIDE_ADDR) }, from;
+	socklen_t n = sizeof(from);
+	struct net_config next;
+	struct error err = { 0 };
+	char buf[8];
+
+	pair_start(&p, state);
+	there = server_in(p.w->outside, SOCK_DGRAM, "0.0.0.0", 7002);
+	client = socket_in(p.a.netns, AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(send(client, "one", 3, 0), 3);
+	assert_true(readable(there, 2000));
+	assert_int_equal(recvfrom(there, buf, sizeof(buf), 0, (struct sockaddr *)&from, &n), 3);
+	assert_int_equal(net_unpublish(&p.w->s, &p.a.c, &err), 0);
+	next = p.a.c;
+	next.ports.n = 0;
+	assert_int_equal(net_publish(&p.w->s, &next, &err), 0);
+	assert_int_equal(sendto(there, "two", 3, 0, (struct sockaddr *)&from, n), 3);
+	assert_false(readable(client, 100));
+	pair_stop(&p);
+}
+
 /* Flows of others survive. */
 static void test_other_flows_stay(void **state)
 {
@@ -311,6 +485,35 @@ static void test_other_flows_stay(void **state)
 	assert_int_equal(sendto(there, "two", 3, 0, (struct sockaddr *)&from, n), 3);
 	assert_true(readable(client, 2000));
 	pair_stop(&p);
+}
+
+/* The same on kernels whose conntrack knows filters for dumps only (before 6.11). */
+static void without_flush(void (*test)(void **), void **state)
+{
+	world_of(state);
+	setenv("ARNIA_FAIL_AT", "ct-flush:errno:EOPNOTSUPP", 1);
+	test(state);
+	unsetenv("ARNIA_FAIL_AT");
+}
+
+static void test_old_kernel_udp_flow(void **state)
+{
+	without_flush(test_udp_flow_older_than_port, state);
+}
+
+static void test_old_kernel_end(void **state)
+{
+	without_flush(test_flow_ends_with_its_container, state);
+}
+
+static void test_old_kernel_outgoing(void **state)
+{
+	without_flush(test_outgoing_flow_ends, state);
+}
+
+static void test_old_kernel_others(void **state)
+{
+	without_flush(test_other_flows_stay, state);
 }
 
 static int setup(void **state)
@@ -336,10 +539,20 @@ int main(void)
 		IN_WORLD(test_published_on_loopback),
 		IN_WORLD(test_foreign_loopback),
 		IN_WORLD(test_spoofed_source),
+		IN_WORLD(test_published_on_one_address),
+		IN_WORLD(test_invalid),
+		IN_WORLD(test_ipv6),
+		IN_WORLD(test_arp),
+		IN_WORLD(test_fragments),
 		IN_WORLD(test_metadata),
 		IN_WORLD(test_udp_flow_older_than_port),
 		IN_WORLD(test_flow_ends_with_its_container),
+		IN_WORLD(test_outgoing_flow_ends),
 		IN_WORLD(test_other_flows_stay),
+		IN_WORLD(test_old_kernel_udp_flow),
+		IN_WORLD(test_old_kernel_end),
+		IN_WORLD(test_old_kernel_outgoing),
+		IN_WORLD(test_old_kernel_others),
 	};
 	return cmocka_run_group_tests_name("traffic", tests, NULL, NULL);
 }

@@ -64,6 +64,8 @@ bool exchange(int type, int client_netns, const char *addr, uint16_t port, int s
 /* Hand-made UDP packet in a frame, sent on an interface: nothing of the sender's network stack is asked. */
 void send_forged(int netns, const char *ifname, const uint8_t dst_mac[6], const char *from, const char *to,
 		 uint16_t dport);
+void send_frame(int netns, const char *ifname, const void *frame, size_t n); /* from its Ethernet header on */
+uint16_t ip_checksum(const void *header, size_t n);
 bool readable(int fd, int ms);
 
 /* `nft -j list ruleset` of the host, without the values of counters. Freed by the caller. */

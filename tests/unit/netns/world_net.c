@@ -18,7 +18,7 @@
 #include "lib/base/str.h"
 #include "netns/rtnl.h"
 
-static uint16_t ip_checksum(const void *p, size_t n)
+uint16_t ip_checksum(const void *p, size_t n)
 {
 	const uint16_t *w = p;
 	uint32_t sum = 0;
@@ -27,6 +27,19 @@ static uint16_t ip_checksum(const void *p, size_t n)
 		sum += *w++;
 	sum = (sum >> 16) + (sum & 0xffff);
 	return (uint16_t)~(sum + (sum >> 16));
+}
+
+void send_frame(int netns, const char *ifname, const void *frame, size_t n)
+{
+	auto_fd int fd = socket_in(netns, AF_PACKET, SOCK_RAW, 0);
+	auto_fd int route = socket_in(netns, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+	const struct ether_header *eth = frame;
+	struct sockaddr_ll sa = { .sll_family = AF_PACKET, .sll_protocol = eth->ether_type, .sll_halen = 6 };
+	struct link_info info;
+
+	assert_int_equal(link_find(route, ifname, 0, &info, NULL), 0);
+	sa.sll_ifindex = (int)info.ifindex;
+	assert_int_equal(sendto(fd, frame, n, 0, (struct sockaddr *)&sa, sizeof(sa)), (ssize_t)n);
 }
 
 void send_forged(int netns, const char *ifname, const uint8_t dst_mac[6], const char *from, const char *to,
@@ -39,13 +52,6 @@ void send_forged(int netns, const char *ifname, const uint8_t dst_mac[6], const 
 		char data[4];
 	} __attribute__((packed)) f = { 0 };
 	struct iphdr iph = { 0 };
-	auto_fd int fd = socket_in(netns, AF_PACKET, SOCK_RAW, 0);
-	auto_fd int route = socket_in(netns, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
-	struct sockaddr_ll sa = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP), .sll_halen = 6 };
-	struct link_info info;
-
-	assert_int_equal(link_find(route, ifname, 0, &info, NULL), 0);
-	sa.sll_ifindex = (int)info.ifindex;
 	memcpy(f.eth.ether_dhost, dst_mac, 6);
 	f.eth.ether_shost[0] = 2;
 	f.eth.ether_type = htons(ETH_P_IP);
@@ -62,7 +68,7 @@ void send_forged(int netns, const char *ifname, const uint8_t dst_mac[6], const 
 	f.udp.dest = htons(dport);
 	f.udp.len = htons(sizeof(f.udp) + sizeof(f.data));
 	memcpy(f.data, "fake", 4);
-	assert_int_equal(sendto(fd, &f, sizeof(f), 0, (struct sockaddr *)&sa, sizeof(sa)), sizeof(f));
+	send_frame(netns, ifname, &f, sizeof(f));
 }
 
 void run_program(const char *const argv[], char **ret_output)
