@@ -56,7 +56,8 @@ static json *params(struct cli *c, struct error *err)
 		json_add(p, "names", json_ref(names));
 	json_unref(names);
 	json_add_str(p, "since", opt_text(&c->line, O_SINCE));
-	json_add_bool(p, "follow", !opt_flag(&c->line, O_NO_FOLLOW, false));
+	/* Who asks for the past gets that; new ones need to be asked for then. */
+	json_add_bool(p, "follow", opt_flag(&c->line, O_FOLLOW, !opt_get(&c->line, O_SINCE)));
 	for (size_t i = 0; i < c->line.args.n; i++)
 		if (name_check(c->line.args.v[i], true, err) < 0)
 			return NULL;

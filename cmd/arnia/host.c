@@ -94,15 +94,16 @@ int cmd_version(struct cli *c)
 	bool ok;
 
 	c->no_start = true;
-	json_add_str(o, "client", ARNIA_VERSION);
-	if (!opt_flag(&c->line, O_CLIENT, false) && cli_call(c, "io.arnia.Version", NULL, &reply, &err) == 0)
-		json_add(o, "daemon", ptr_steal(&reply));
-	else if (!opt_flag(&c->line, O_CLIENT, false) && err.kind != ERR_UNREACHABLE)
-		return cli_fail(c, NULL, &err);
-	if (out_is_json(c)) {
+	if (out_is_json(c))
 		json_add_i64(o, "schema", JSON_SCHEMA);
+	json_add_str(o, "client", ARNIA_VERSION);
+	if (!opt_flag(&c->line, O_CLIENT, false) && cli_call(c, "io.arnia.Version", NULL, &reply, &err) < 0 &&
+	    err.kind != ERR_UNREACHABLE)
+		return cli_fail(c, NULL, &err);
+	for (struct json_iter it = json_iter(reply); json_next(&it);)
+		json_add(o, it.key, json_ref((json *)it.value));
+	if (out_is_json(c))
 		return out_json(c, o, c->format == FORMAT_JSON);
-	}
 	out_tree(&b, o, 0);
 	ok = cli_write(c, b.s, b.len);
 	strbuf_done(&b);

@@ -7,10 +7,12 @@
 static const char *const first_members[] = { "name",	"id",	   "state", "error",   "image",	 "pid",	 "command",
 					     "created", "started", "exit",  "addresses", "ports", "labels" };
 
-static json *ordered(const json *machine)
+static json *ordered(const struct cli *c, const json *machine)
 {
 	json *o = json_new_obj();
 
+	if (out_is_json(c))
+		json_add_i64(o, "schema", JSON_SCHEMA);
 	for (size_t i = 0; i < ARRAY_SIZE(first_members); i++) {
 		const json *v = row_member(machine, first_members[i]);
 
@@ -38,7 +40,7 @@ static int inspect(struct cli *c, const struct strv *names, json *machines)
 		    json_get_obj(reply, "machine", &machine, &err) < 0)
 			code = cli_fail(c, names->v[i], &err);
 		else if (machine)
-			json_push(machines, ordered(machine));
+			json_push(machines, ordered(c, machine));
 		worst = MAX(worst, code);
 		if (code && err.kind == ERR_UNREACHABLE)
 			break;
@@ -46,15 +48,16 @@ static int inspect(struct cli *c, const struct strv *names, json *machines)
 	return worst;
 }
 
+/* In JSON one object for each. */
 static int print_machines(struct cli *c, const json *machines)
 {
 	struct strbuf b = { 0 };
 	bool ok;
 
 	for (size_t i = 0; i < json_len(machines); i++) {
-		if (c->format == FORMAT_JSONL) {
-			out_json_text(&b, json_at(machines, i), false);
-			strbuf_addc(&b, '\n');
+		if (out_is_json(c)) {
+			out_json_text(&b, json_at(machines, i), c->format == FORMAT_JSON);
+			strbuf_add(&b, c->format == FORMAT_JSON ? "" : "\n");
 			continue;
 		}
 		strbuf_add(&b, i ? "\n" : "");
@@ -67,22 +70,15 @@ static int print_machines(struct cli *c, const json *machines)
 
 int cmd_info(struct cli *c)
 {
-	json *machines = json_new_arr();
+	auto_json json *machines = json_new_arr();
 	struct strv names = { 0 };
 	struct error err;
 	int code, shown;
 
-	if (names_expand(c, 0, &names, &err) < 0) {
-		json_unref(machines);
+	if (names_expand(c, 0, &names, &err) < 0)
 		return cli_fail(c, NULL, &err);
-	}
 	code = inspect(c, &names, machines);
-	if (c->format == FORMAT_JSON) {
-		shown = out_object(c, "machines", machines);
-	} else {
-		shown = print_machines(c, machines);
-		json_unref(machines);
-	}
+	shown = print_machines(c, machines);
 	return MAX(code, shown);
 }
 

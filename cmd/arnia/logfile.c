@@ -75,7 +75,7 @@ static void print_record(struct log_printer *p, const struct log_record *rec, co
 		flush(p, rec->stream - 1u);
 }
 
-int log_print(struct log_printer *p, int fd, uint64_t *offset)
+int log_print(struct log_printer *p, int fd, uint64_t *offset, struct error *err)
 {
 	char data[SESSION_DATA];
 	struct log_record rec;
@@ -88,10 +88,10 @@ int log_print(struct log_printer *p, int fd, uint64_t *offset)
 	flush(p, 0);
 	flush(p, 1);
 	if (p->failed)
-		return -EPIPE;
-	if (r < 0)
-		cli_note(p->c, NULL, "the log is damaged at byte %llu", (unsigned long long)*offset);
-	return r;
+		return err_sys(err, -EPIPE, "write to standard output");
+	if (r == -EBADMSG)
+		return err_set(err, r, "the log is damaged at byte %llu", (unsigned long long)*offset);
+	return r < 0 ? err_sys(err, r, "read the log") : 0;
 }
 
 uint64_t log_count_lines(const struct log_filter *filter, int fd)

@@ -19,8 +19,8 @@ struct log_printer {
 	bool failed; /* our own output is gone */
 	struct strbuf out[2];
 };
-/* Print what whole records there are in fd from *offset on, and move it. 0, or -EBADMSG where something is no record (said on stderr). */
-int log_print(struct log_printer *p, int fd, uint64_t *offset);
+/* Print what whole records there are in fd from *offset on, and move it. -EBADMSG where something is no record, -EPIPE when our own output is gone. */
+int log_print(struct log_printer *p, int fd, uint64_t *offset, struct error *err);
 /* Lines that would be printed; a last one without newline counts. */
 uint64_t log_count_lines(const struct log_filter *filter, int fd);
 void log_printer_done(struct log_printer *p);

@@ -76,12 +76,15 @@ static int show(struct cli *c, const char *name, struct log_printer *p, uint64_t
 		p->filter.skip_lines = lines > tail ? lines - tail : 0;
 	}
 	if (files.old >= 0)
-		r = log_print(p, files.old, &old_offset);
+		r = log_print(p, files.old, &old_offset, err);
+	/* What came after a damaged file is still good. */
+	if (r == -EBADMSG)
+		cli_note(c, name, "log.1: %s", err->text);
 	if (r != -EPIPE && files.now >= 0)
-		r = log_print(p, files.now, &offset);
+		r = log_print(p, files.now, &offset, err);
 	if (r == 0 && follow && !files.stopped)
 		return logs_follow(c, name, p, fd_steal(&files.now), offset, err);
-	return r < 0 ? err_sys(err, r, "logs") : 0;
+	return r;
 }
 
 int cmd_logs(struct cli *c)

@@ -45,9 +45,7 @@ static void watch_file(struct follow *f)
 
 static int print_new(struct follow *f)
 {
-	int r = f->fd < 0 ? 0 : log_print(f->p, f->fd, &f->offset);
-
-	return r < 0 ? err_sys(f->err, r, "logs") : 0;
+	return f->fd < 0 ? 0 : log_print(f->p, f->fd, &f->offset, f->err);
 }
 
 static bool same_file(int a, int b)
@@ -71,7 +69,7 @@ static int look_again(struct follow *f)
 	r = print_new(f);
 	/* Two renames while we were not looking: the one between is log.1 now. */
 	if (r == 0 && f->fd >= 0 && files.old >= 0 && !same_file(files.old, f->fd))
-		r = log_print(f->p, files.old, &old_offset);
+		r = log_print(f->p, files.old, &old_offset, f->err);
 	fd_close(&f->fd);
 	f->fd = fd_steal(&files.now);
 	f->offset = 0;

@@ -48,7 +48,7 @@ static const struct opt_def options[] = {
 	{ O_INIT, 0, "init", OPT_FLAG, NULL, "a small init as process 1 (default)", NULL },
 	{ O_NO_INIT, 0, "no-init", OPT_FLAG, NULL, "the command itself is process 1", NULL },
 	{ O_SYSTEM, 0, "system image-init", OPT_FLAG, NULL, "the image's own init is process 1", NULL },
-	{ O_TIME_NS, 0, "time-namespace", OPT_FLAG, NULL, "uptime of its own", NULL },
+	{ O_TIME_NS, 0, "time-namespace time-ns", OPT_FLAG, NULL, "uptime of its own", NULL },
 	{ O_STOP_SIGNAL, 0, "stop-signal", OPT_SIGNAL, "SIGNAL", "what stop sends first", NULL },
 	{ O_STOP_TIMEOUT, 0, "stop-timeout", OPT_DURATION, "TIME", "how long stop waits before the kill (10s)", NULL },
 	{ O_RESTART, 0, "restart", OPT_CHOICE, "no", "no: it is not started again", "no" },
@@ -127,6 +127,7 @@ static void add_texts(const struct cli *c, json *spec, const char *key, enum opt
 /* "K=V" (with `alone`, also "K") as members of an object. */
 static int add_pairs(const struct cli *c, json *spec, const char *key, enum opt_id id, bool alone, struct error *err)
 {
+	const char *shown = id == O_LABEL ? "--label" : "--sysctl";
 	json *o = NULL;
 
 	for (const struct opt_val *v = NULL; (v = opt_each(&c->line, id, v));) {
@@ -135,7 +136,7 @@ static int add_pairs(const struct cli *c, json *spec, const char *key, enum opt_
 
 		if (!*k || (!equal && !alone)) {
 			json_unref(o);
-			return bad(err, key, v->text, "expected KEY=VALUE");
+			return bad(err, shown, v->text, "expected KEY=VALUE");
 		}
 		if (!o)
 			o = json_new_obj();

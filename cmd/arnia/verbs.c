@@ -76,8 +76,8 @@ static const struct opt_def logs_options[] = {
 	{ O_TIMESTAMPS, 't', "timestamps", OPT_FLAG, NULL, "the time before each line", NULL },
 };
 static const struct opt_def events_options[] = {
-	{ O_SINCE, 0, "since", OPT_TEXT, "WHEN", "past ones too: after a sequence number, or a time", NULL },
-	{ O_NO_FOLLOW, 0, "no-follow", OPT_FLAG, NULL, "do not wait for new ones", NULL },
+	{ O_SINCE, 0, "since", OPT_TEXT, "WHEN", "past ones: after a sequence number, or a time", NULL },
+	{ O_FOLLOW, 0, "follow", OPT_FLAG, NULL, "wait for new ones (without --since it does)", NULL },
 };
 static const struct opt_def shutdown_options[] = {
 	{ O_KILL, 0, "kill", OPT_FLAG, NULL, "kill the machines that run", NULL },
