@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What only root of the host can give a process: done to the worker itself before it clones, since a worker in a cell has no such right afterwards. */
+/* What only root of the host can give a process: done to the worker itself before it clones, since a worker
+ * in a cell has no such right afterwards. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -16,7 +17,8 @@
 #endif
 #define NS_PER_S 1000000000
 
-/* Only the hard limits, and only upwards: the guest sets the exact values at its end, when it needs no more room itself. */
+/* Only the hard limits, and only upwards: the guest sets the exact values at its end, when it needs no more
+ * room itself. */
 static int raise_hard(const struct sandbox_rlimit *l, struct allowance *a, struct error *err)
 {
 	struct rlimit lim;
@@ -53,15 +55,16 @@ static int write_clocks(const struct sandbox_config *c, struct error *err)
 		s[i] = v[i] / NS_PER_S - (v[i] % NS_PER_S < 0);
 		ns[i] = v[i] - s[i] * NS_PER_S;
 	}
-	snprintf(text, sizeof(text), "monotonic %" PRId64 " %" PRId64 "\nboottime %" PRId64 " %" PRId64 "\n", s[0], ns[0],
-		 s[1], ns[1]);
+	snprintf(text, sizeof(text), "monotonic %" PRId64 " %" PRId64 "\nboottime %" PRId64 " %" PRId64 "\n",
+		 s[0], ns[0], s[1], ns[1]);
 	return file_write_ctl_at(AT_FDCWD, "/proc/self/timens_offsets", PROC_SUPER_MAGIC, text, err);
 }
 
 /*
- * A time namespace can only be set while no process is in it. With clone3(CLONE_NEWTIME) the child is in it at once; unshare(CLONE_NEWTIME) concerns the children
- * to come, which leaves the moment to write the offsets. (That execve(2) enters it too is true from Linux 6.3 on only.) The namespace belongs to the host's user
- * namespace: nothing inside needs it otherwise.
+ * A time namespace can only be set while no process is in it. With clone3(CLONE_NEWTIME) the child is in it
+ * at once; unshare(CLONE_NEWTIME) concerns the children to come, which leaves the moment to write the
+ * offsets. (That execve(2) enters it too is true from Linux 6.3 on only.) The namespace belongs to the host's
+ * user namespace: nothing inside needs it otherwise.
  */
 static int leave_clocks(const struct sandbox_config *c, struct allowance *a, struct error *err)
 {

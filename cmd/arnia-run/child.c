@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The cloned process as the worker sees it. It is the keeper's child, so it cannot be waited for here: its life is followed by its report socket, its
- * pidfd and its cgroup. */
+/* The cloned process as the worker sees it. It is the keeper's child, so it cannot be waited for here: its
+ * life is followed by its report socket, its pidfd and its cgroup. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -20,7 +20,7 @@
 #include "lib/base/proc.h"
 #include "lib/base/time.h"
 
-#define END_MS 10000 /* for killed processes to be gone; longer means that one hangs in the kernel */
+#define END_MS 10000  /* for killed processes to be gone; longer means that one hangs in the kernel */
 #define DYING_MS 1000 /* between the closing of a dying process's descriptors and its end */
 
 int child_report_open(struct child *c, struct error *err)
@@ -55,7 +55,8 @@ int child_clone(struct child *c, uint64_t namespaces, struct error *err)
 	return 1;
 }
 
-int child_adopt(const struct job *j, const struct child *c, const struct stdio *io, enum kp_role role, struct error *err)
+int child_adopt(const struct job *j, const struct child *c, const struct stdio *io, enum kp_role role,
+		struct error *err)
 {
 	static const uint32_t bits[] = { KP_FD_IN, KP_FD_OUT, KP_FD_ERR };
 	const struct plan *p = j->plan;
@@ -92,7 +93,8 @@ int child_go(const struct child *c, struct error *err)
 	return r < 0 && r != -EPIPE ? err_sys(err, r, "let the new process go") : 0;
 }
 
-/* Wait status of a process that is dead; 0 when nobody can tell. Before its program runs a guest never ends with 0. */
+/* Wait status of a process that is dead; 0 when nobody can tell. Before its program runs a guest never ends
+ * with 0. */
 static int read_status(const struct child *c)
 {
 	struct pidfd_info info = { .mask = PIDFD_INFO_EXIT };
@@ -100,8 +102,8 @@ static int read_status(const struct child *c)
 	char path[32];
 	const char *last;
 
-	/* A zombie tells in the last field of its stat (proc_pid_stat(5): 0 to who may not know, as from inside a cell), one that the keeper has
-	 * reaped by its pidfd, from Linux 6.15 on. */
+	/* A zombie tells in the last field of its stat (proc_pid_stat(5): 0 to who may not know, as from
+	 * inside a cell), one that the keeper has reaped by its pidfd, from Linux 6.15 on. */
 	snprintf(path, sizeof(path), "/proc/%d/stat", c->pid);
 	if (file_read_at(AT_FDCWD, path, 4096, &text, NULL) > 0 && strstr(text, ") Z ")) {
 		last = strrchr(text, ' ');
@@ -117,7 +119,8 @@ static bool ran_out_of_memory(const struct job *j, const struct child *c)
 {
 	struct cg_stat st;
 
-	return j->plan->kind == PLAN_START && cg_read_stat(c->cgroup, &st) == 0 && st.oom_kill != CG_UNSET && st.oom_kill > 0;
+	return j->plan->kind == PLAN_START && cg_read_stat(c->cgroup, &st) == 0 && st.oom_kill != CG_UNSET &&
+	       st.oom_kill > 0;
 }
 
 static int tell_death(const struct job *j, const struct child *c, struct steps guest, struct error *err)
@@ -130,10 +133,11 @@ static int tell_death(const struct job *j, const struct child *c, struct steps g
 	poll(&p, 1, DYING_MS);
 	status = read_status(c);
 	if (WIFSIGNALED(status))
-		err_set(err, -ECHILD, "the new process was killed by signal %d (%s) in step %s", WTERMSIG(status),
-			sigdescr_np(WTERMSIG(status)) ?: "unknown", step);
+		err_set(err, -ECHILD, "the new process was killed by signal %d (%s) in step %s",
+			WTERMSIG(status), sigdescr_np(WTERMSIG(status)) ?: "unknown", step);
 	else if (status != 0)
-		err_set(err, -ECHILD, "the new process ended with status %d in step %s", WEXITSTATUS(status), step);
+		err_set(err, -ECHILD, "the new process ended with status %d in step %s", WEXITSTATUS(status),
+			step);
 	else
 		err_set(err, -ECHILD, "the new process was killed in step %s", step);
 	if (ran_out_of_memory(j, c))
@@ -167,7 +171,8 @@ static int take_error(const struct frame *f, struct error *err)
 	return copy.code;
 }
 
-/* A guest that fails before it has read GO resets the socket, which is told once and before the frames that it sent. */
+/* A guest that fails before it has read GO resets the socket, which is told once and before the frames that
+ * it sent. */
 static int hear(const struct child *c, struct frame *f)
 {
 	int r = frame_recv(c->report, GUEST_MAGIC, f, 0);
@@ -249,7 +254,8 @@ int cgroup_wait_empty(int cg, unsigned ms, struct error *err)
 		int r = cg_read_events(cg, &ev);
 
 		if (r < 0 || !ev.populated)
-			return r == 0 || r == -ENOENT || r == -ENODEV ? 0 : err_sys(err, r, "read cgroup.events");
+			return r == 0 || r == -ENOENT || r == -ENODEV ? 0
+								      : err_sys(err, r, "read cgroup.events");
 		/* Watched before it is read again, so that no change is missed. */
 		if (watch < 0) {
 			watch = cg_watch(cg, err);
@@ -261,7 +267,8 @@ int cgroup_wait_empty(int cg, unsigned ms, struct error *err)
 		p = (struct pollfd){ .fd = watch, .events = POLLIN };
 		r = now < end ? poll(&p, 1, (int)(end - now)) : 0;
 		if (r == 0)
-			return err_set(err, -ETIMEDOUT, "processes do not end within %u s of being killed", ms / 1000);
+			return err_set(err, -ETIMEDOUT, "processes do not end within %u s of being killed",
+				       ms / 1000);
 		if ((r < 0 || read(watch, events, sizeof(events)) < 0) && errno != EINTR && errno != EAGAIN)
 			return err_sys(err, -errno, "watch cgroup.events");
 	}

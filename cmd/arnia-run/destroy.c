@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* PLAN_DESTROY: undo what a start made, however far it came. Every step finds its things missing without complaint, so it can be done again. */
+/* PLAN_DESTROY: undo what a start made, however far it came. Every step finds its things missing without
+ * complaint, so it can be done again. */
 #include <errno.h>
 #include "cgroup/cgroup.h"
 #include "cmd/arnia-run/run.h"
@@ -70,8 +71,8 @@ static const struct step list[] = {
 };
 const struct steps destroy_steps = STEPS(list);
 
-/* A link goes with its namespace, in the background; deleting it here would cost some 20 ms. One that outlives its namespace's processes is deleted by the next
- * start that wants its name (network_attach). */
+/* A link goes with its namespace, in the background; deleting it here would cost some 20 ms. One that
+ * outlives its namespace's processes is deleted by the next start that wants its name (network_attach). */
 static const struct {
 	enum plan_undo what;
 	int step;

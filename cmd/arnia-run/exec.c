@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* PLAN_EXEC: a program in a running container. The worker itself enters nothing but, for the moment of the clone, the pid namespace: it stays able to take
- * other jobs, and it may place the child in any cgroup. The child joins the rest through the pidfd of the container's init. */
+/* PLAN_EXEC: a program in a running container. The worker itself enters nothing but, for the moment of the
+ * clone, the pid namespace: it stays able to take other jobs, and it may place the child in any cgroup. The
+ * child joins the rest through the pidfd of the container's init. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -35,7 +36,8 @@ static int exec_check(void *ctx, struct error *err)
 
 	if (x->job->target < 0)
 		return err_set(err, -EBADF, "an exec without the container's process");
-	if (!(x->plan->sandbox.namespaces & CLONE_NEWUSER) || x->plan->process.argv.n == 0 || !x->plan->exec_id)
+	if (!(x->plan->sandbox.namespaces & CLONE_NEWUSER) || x->plan->process.argv.n == 0 ||
+	    !x->plan->exec_id)
 		return err_set(err, -EINVAL, "an incomplete plan");
 	return 0;
 }
@@ -67,7 +69,8 @@ static int exec_pidns(void *ctx, struct error *err)
 	struct exec *x = ctx;
 
 	if (setns(x->job->target, CLONE_NEWPID) < 0)
-		return errno == ESRCH ? not_running(err) : err_sys(err, -errno, "enter the container's pid namespace");
+		return errno == ESRCH ? not_running(err)
+				      : err_sys(err, -errno, "enter the container's pid namespace");
 	x->away = true;
 	return 0;
 }
@@ -81,8 +84,8 @@ static void come_back(void *ctx)
 	x->away = false;
 }
 
-/* A container whose init made cgroups of its own and gave controllers to them has no room for processes at its top (cgroup-v2.rst, "No Internal
- * Process Constraint"): the program then goes where init is. */
+/* A container whose init made cgroups of its own and gave controllers to them has no room for processes at
+ * its top (cgroup-v2.rst, "No Internal Process Constraint"): the program then goes where init is. */
 static int cgroup_of_init(const struct exec *x, struct error *err)
 {
 	auto_free char *info = NULL, *text = NULL;
@@ -141,7 +144,8 @@ static int exec_clone(void *ctx, struct error *err)
 	}
 	if (r == 0)
 		be_guest(x);
-	/* ENOMEM: its pid namespace takes no process any more, because its init is dead (pid_namespaces(7)). */
+	/* ENOMEM: its pid namespace takes no process any more, because its init is dead (pid_namespaces(7)).
+	 */
 	if (r == -ENOMEM || r == -ENODEV)
 		return not_running(err);
 	return MIN(r, 0);
@@ -184,7 +188,12 @@ static int exec_wait(void *ctx, struct error *err)
 
 int exec_run(struct job *j, struct error *err)
 {
-	struct exec x = { .job = j, .plan = j->plan, .w = j->w, .cgroup = -1, .io = STDIO_NONE, .allowance = ALLOWANCE_NONE,
+	struct exec x = { .job = j,
+			  .plan = j->plan,
+			  .w = j->w,
+			  .cgroup = -1,
+			  .io = STDIO_NONE,
+			  .allowance = ALLOWANCE_NONE,
 			  .child = CHILD_NONE };
 	size_t at = 0;
 	int r = steps_run(exec_steps, &x, &at, err);
@@ -206,15 +215,16 @@ int exec_run(struct job *j, struct error *err)
 
 /* ---- the child ---- */
 
-/* All in one call: the kernel checks the rights with the ids from before. The pid namespace is there since the clone, and what the container shares with the
- * host (its network) is not in the plan's list. */
+/* All in one call: the kernel checks the rights with the ids from before. The pid namespace is there since
+ * the clone, and what the container shares with the host (its network) is not in the plan's list. */
 static int guest_join(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
 	int flags = (int)(g->plan->sandbox.namespaces & ~(uint64_t)CLONE_NEWPID);
 
 	if (setns(g->target, flags) < 0)
-		return errno == ESRCH ? not_running(err) : err_sys(err, -errno, "enter the container's namespaces");
+		return errno == ESRCH ? not_running(err)
+				      : err_sys(err, -errno, "enter the container's namespaces");
 	fd_close(&g->target);
 	g->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return g->root < 0 ? err_sys(err, -errno, "open the container's root") : 0;

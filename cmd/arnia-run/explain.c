@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* PLAN_EXPLAIN: what the kernel really has for a running container, read back from it. One fact a line, as plan_print writes what was wanted. */
+/* PLAN_EXPLAIN: what the kernel really has for a running container, read back from it. One fact a line, as
+ * plan_print writes what was wanted. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,8 +16,8 @@
 #define FILE_MAX (1u << 20)
 
 static const char *const ns_names[] = { "user", "mnt", "pid", "net", "uts", "ipc", "cgroup", "time" };
-static const char *const status_keys[] = { "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp",
-					   "Seccomp_filters" };
+static const char *const status_keys[] = { "CapInh", "CapPrm",	   "CapEff",  "CapBnd",
+					   "CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters" };
 
 static void add_namespaces(int proc, struct strbuf *out)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The child of a clone on its way to the container's program: how it runs its steps and reports, and the steps that start and exec share. Single-threaded,
- * undumpable, and the parent only hears what is sent here. */
+/* The child of a clone on its way to the container's program: how it runs its steps and reports, and the
+ * steps that start and exec share. Single-threaded, undumpable, and the parent only hears what is sent here.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -51,7 +52,8 @@ _Noreturn void guest_run(struct guest *g, struct steps l)
 	_exit(ERR_FAILED);
 }
 
-/* Before anything of the container is near: no descriptor of the host may be found in this process (CVE-2016-9962). */
+/* Before anything of the container is near: no descriptor of the host may be found in this process
+ * (CVE-2016-9962). */
 int guest_forget(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
@@ -73,7 +75,9 @@ int guest_go(void *ctx, struct error *err)
 	if (r < 0)
 		return err_sys(err, r, "hear from the worker");
 	frame_done(&f);
-	return f.head.type == GUEST_GO ? 0 : err_set(err, -EPROTO, "a frame of type %u where GO was expected", f.head.type);
+	return f.head.type == GUEST_GO
+		       ? 0
+		       : err_set(err, -EPROTO, "a frame of type %u where GO was expected", f.head.type);
 }
 
 /* While this is still the host's root id: the file of an undumpable process belongs to it. */
@@ -152,7 +156,8 @@ int guest_keyring(void *ctx, struct error *err)
 	return keyring_apply(&g->plan->sandbox, err);
 }
 
-/* So that the program can open /dev/stdout again. Only what was made for it, never a client's own descriptors. */
+/* So that the program can open /dev/stdout again. Only what was made for it, never a client's own
+ * descriptors. */
 static int own_streams(const struct guest *g, struct error *err)
 {
 	struct stat st;
@@ -195,7 +200,8 @@ int guest_user(void *ctx, struct error *err)
 	return own_streams(g, err);
 }
 
-/* As root of the container, as others do it: the folder may be closed to the user. Only a start makes a missing one. */
+/* As root of the container, as others do it: the folder may be closed to the user. Only a start makes a
+ * missing one. */
 int guest_cwd(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
@@ -248,7 +254,8 @@ int guest_no_new_privs(void *ctx, struct error *err)
 int guest_close(void *ctx, struct error *err)
 {
 	(void)ctx;
-	return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? err_sys(err, -errno, "close all descriptors") : 0;
+	return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? err_sys(err, -errno, "close all descriptors")
+							    : 0;
 }
 
 int guest_seccomp(void *ctx, struct error *err)
@@ -269,7 +276,8 @@ static char **make_argv(const char *const *head, size_t n, const struct strv *v,
 	return out;
 }
 
-/* From the sealed memfd, which nothing inside can overwrite (CVE-2019-5736). It is given the program as found, since it does not search PATH. */
+/* From the sealed memfd, which nothing inside can overwrite (CVE-2019-5736). It is given the program as
+ * found, since it does not search PATH. */
 static void exec_init(const struct guest *g, char **env)
 {
 	const char *head[] = { "arnia-init", "--", g->program };
@@ -297,7 +305,8 @@ int guest_exec(void *ctx, struct error *err)
 	else
 		execve(g->program, make_argv(NULL, 0, &g->plan->process.argv, 0), env);
 	e = errno;
-	err_set_kind(err, -e, e == ENOENT ? ERR_NO_COMMAND : ERR_CANNOT_RUN, "run %s: %s", what, strerrordesc_np(e));
+	err_set_kind(err, -e, e == ENOENT ? ERR_NO_COMMAND : ERR_CANNOT_RUN, "run %s: %s", what,
+		     strerrordesc_np(e));
 	if (e == ENOENT)
 		err_hint(err, "the file is there, but the interpreter or loader that it names is not");
 	return -e;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* PLAN_START, the child's side: from a fresh clone to the container's first program. The steps stand at the end. */
+/* PLAN_START, the child's side: from a fresh clone to the container's first program. The steps stand at the
+ * end. */
 #include <errno.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -7,7 +8,8 @@
 #include "lib/base/mem.h"
 #include "rootfs/rootfs.h"
 
-/* Now that this process is in the container's cgroup, which becomes the root of what is seen inside (cgroup_namespaces(7)). */
+/* Now that this process is in the container's cgroup, which becomes the root of what is seen inside
+ * (cgroup_namespaces(7)). */
 static int start_cgroupns(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
@@ -21,7 +23,9 @@ static int start_cgroupns(void *ctx, struct error *err)
 static int start_private(void *ctx, struct error *err)
 {
 	(void)ctx;
-	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? err_sys(err, -errno, "make the mounts private") : 0;
+	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0
+		       ? err_sys(err, -errno, "make the mounts private")
+		       : 0;
 }
 
 static int start_mounts(void *ctx, struct error *err)

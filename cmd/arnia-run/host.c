@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * PLAN_HOST_SETUP and PLAN_HOST_TEARDOWN: what all containers of an instance share. The answer of a set-up is text, one KEY=VALUE a line:
- *     branch=PATH        the cgroup below which containers go
- *     controllers=BITS   decimal, bits of enum cg_controller that can be used there
- *     why=TEXT           what keeps the others away; only when some are missing
- *     hybrid=0|1         cgroup v1 controllers are mounted beside v2
- *     time_ns=0|1
+ * PLAN_HOST_SETUP and PLAN_HOST_TEARDOWN: what all containers of an instance share. The answer of a set-up is
+ * text, one KEY=VALUE a line: branch=PATH        the cgroup below which containers go controllers=BITS
+ * decimal, bits of enum cg_controller that can be used there why=TEXT           what keeps the others away;
+ * only when some are missing hybrid=0|1         cgroup v1 controllers are mounted beside v2 time_ns=0|1
  *     net=0|1            containers can have a network
  *     net_error=TEXT     why not; net_hint=TEXT what to do
  * A host without network filtering can still run containers without one, so that is no failure of the whole.
@@ -62,14 +60,18 @@ static int set_up_cgroups(struct job *j, struct error *err)
 	strbuf_addf(&j->text, "branch=%s\ncontrollers=%u\n", branch, have);
 	if (why[0])
 		strbuf_addf(&j->text, "why=%s\n", why);
-	strbuf_addf(&j->text, "hybrid=%d\ntime_ns=%d\n", is_hybrid(), access("/proc/self/ns/time", F_OK) == 0);
+	strbuf_addf(&j->text, "hybrid=%d\ntime_ns=%d\n", is_hybrid(),
+		    access("/proc/self/ns/time", F_OK) == 0);
 	return 0;
 }
 
 static struct net_host_config net_config_of(const struct plan *p)
 {
-	return (struct net_host_config){ .table = p->net.table, .ifgroup = p->net.ifgroup, .pool = p->pool,
-					 .pool_prefix = p->pool_prefix, .gateway = p->net.gateway };
+	return (struct net_host_config){ .table = p->net.table,
+					 .ifgroup = p->net.ifgroup,
+					 .pool = p->pool,
+					 .pool_prefix = p->pool_prefix,
+					 .gateway = p->net.gateway };
 }
 
 int host_setup_run(struct job *j, struct error *err)

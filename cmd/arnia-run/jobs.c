@@ -11,11 +11,13 @@
 #include "rootfs/rootfs.h"
 #include "rootfs/template.h"
 
-/* A build uses files of all the host, which the worker's trimmed mount namespace may not have. There is no way back, so it is the worker's last job. */
+/* A build uses files of all the host, which the worker's trimmed mount namespace may not have. There is no
+ * way back, so it is the worker's last job. */
 static int enter_host(struct job *j, struct error *err)
 {
 	j->w->spent = true;
-	return setns(j->w->hostns, CLONE_NEWNS) < 0 ? err_sys(err, -errno, "enter the host's mount namespace") : 0;
+	return setns(j->w->hostns, CLONE_NEWNS) < 0 ? err_sys(err, -errno, "enter the host's mount namespace")
+						    : 0;
 }
 
 int template_build_run(struct job *j, struct error *err)

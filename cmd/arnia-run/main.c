@@ -8,7 +8,8 @@
 #include "lib/base/str.h"
 
 static const struct steps *const all_steps[] = {
-	&start_steps, &start_cell_steps, &guest_steps, &exec_steps, &exec_guest_steps, &prepare_steps, &destroy_steps,
+	&start_steps,	   &start_cell_steps, &guest_steps,   &exec_steps,
+	&exec_guest_steps, &prepare_steps,    &destroy_steps,
 };
 
 /* A step of two lists is told once. */

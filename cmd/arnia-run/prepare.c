@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* PLAN_PREPARE: a cell, made before anyone asks for a container: a user namespace with its ids, a network namespace that belongs to it, and the link between
- * that and the host. The worker holds it by descriptors until a start takes it, or until it exits, and all goes. */
+/* PLAN_PREPARE: a cell, made before anyone asks for a container: a user namespace with its ids, a network
+ * namespace that belongs to it, and the link between that and the host. The worker holds it by descriptors
+ * until a start takes it, or until it exits, and all goes. */
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,11 +19,14 @@ struct prepare {
 	int userns, netns;
 };
 
-/* The process in which the namespaces are born does nothing: it ends when the worker closes its end, or dies. */
+/* The process in which the namespaces are born does nothing: it ends when the worker closes its end, or dies.
+ */
 static int prepare_clone(void *ctx, struct error *err)
 {
 	struct prepare *p = ctx;
-	struct proc_clone args = { .flags = CLONE_NEWUSER | CLONE_NEWNET, .exit_signal = SIGCHLD, .cgroup_fd = -1,
+	struct proc_clone args = { .flags = CLONE_NEWUSER | CLONE_NEWNET,
+				   .exit_signal = SIGCHLD,
+				   .cgroup_fd = -1,
 				   .ret_pidfd = &p->child.pidfd };
 	int r = child_report_open(&p->child, err);
 	char end;
@@ -85,7 +89,9 @@ static int prepare_network(void *ctx, struct error *err)
 
 int prepare_run(struct job *j, struct error *err)
 {
-	struct prepare p = { .job = j, .plan = j->plan, .w = j->w, .child = CHILD_NONE, .userns = -1, .netns = -1 };
+	struct prepare p = {
+		.job = j, .plan = j->plan, .w = j->w, .child = CHILD_NONE, .userns = -1, .netns = -1
+	};
 	size_t at = 0;
 	int r = steps_run(prepare_steps, &p, &at, err);
 

@@ -21,8 +21,10 @@
 #include "lib/base/proc.h"
 #include "rootfs/rootfs.h"
 
-/* What a template build may need, and what test builds look at; nothing else of the caller's environment stays. */
-static const char *const env_kept[] = { "ARNIA_FAIL_AT", "ARNIA_ROOT", "http_proxy", "https_proxy", "no_proxy" };
+/* What a template build may need, and what test builds look at; nothing else of the caller's environment
+ * stays. */
+static const char *const env_kept[] = { "ARNIA_FAIL_AT", "ARNIA_ROOT", "http_proxy", "https_proxy",
+					"no_proxy" };
 
 static void clean_environment(void)
 {
@@ -52,8 +54,9 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Written with CAP_SYS_RESOURCE this is also the least value that a container can set itself (proc_pid_oom_score_adj(5)). Without the
- * capability the write may be refused, when the score is above 0 already: nothing to protect then. */
+/* Written with CAP_SYS_RESOURCE this is also the least value that a container can set itself
+ * (proc_pid_oom_score_adj(5)). Without the capability the write may be refused, when the score is above 0
+ * already: nothing to protect then. */
 static void reset_oom_score(void)
 {
 	file_write_ctl_at(AT_FDCWD, "/proc/self/oom_score_adj", PROC_SUPER_MAGIC, "0", NULL);
@@ -71,7 +74,8 @@ static int own_mounts(struct error *err)
 
 static int own_descriptors(struct worker *w, struct error *err)
 {
-	if (close_range(KW_FD_INIT + 1, ~0U, 0) < 0 || close_range(KW_FD_KEEPER, KW_FD_INIT, CLOSE_RANGE_CLOEXEC) < 0)
+	if (close_range(KW_FD_INIT + 1, ~0U, 0) < 0 ||
+	    close_range(KW_FD_KEEPER, KW_FD_INIT, CLOSE_RANGE_CLOEXEC) < 0)
 		return err_sys(err, -errno, "close inherited descriptors");
 	w->keeper = KW_FD_KEEPER;
 	if (fcntl(KW_FD_HOSTNS, F_GETFD) < 0)
@@ -83,7 +87,8 @@ static int own_descriptors(struct worker *w, struct error *err)
 
 static int open_kernel(struct worker *w, struct error *err)
 {
-	void *page = mmap(NULL, sizeof(struct board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *page =
+		mmap(NULL, sizeof(struct board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (page == MAP_FAILED)
 		return err_sys(err, -errno, "map a shared page");
@@ -102,9 +107,17 @@ int worker_prestart(struct worker *w, struct error *err)
 	struct instance in;
 	int r;
 
-	*w = (struct worker){ .keeper = -1, .hostns = -1, .init = -1, .stage = -1, .cgroup = -1, .pidns = -1, .net = NET_SOCKETS_NONE,
-			      .userns = -1, .netns = -1 };
-	/* Kept until the container's execve: nothing inside may look at a process of ours through /proc or ptrace. */
+	*w = (struct worker){ .keeper = -1,
+			      .hostns = -1,
+			      .init = -1,
+			      .stage = -1,
+			      .cgroup = -1,
+			      .pidns = -1,
+			      .net = NET_SOCKETS_NONE,
+			      .userns = -1,
+			      .netns = -1 };
+	/* Kept until the container's execve: nothing inside may look at a process of ours through /proc or
+	 * ptrace. */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return err_sys(err, -errno, "become undumpable");
 	reset_signals();

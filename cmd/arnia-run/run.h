@@ -2,8 +2,9 @@
 #ifndef ARNIA_RUN_H
 #define ARNIA_RUN_H
 /*
- * arnia-run: takes sealed plans from the keeper and carries them out, one after the other. It decides nothing: what is done stands in the plan, and in which
- * order in the step tables at the end of start.c, guest.c, exec.c, prepare.c and destroy.c.
+ * arnia-run: takes sealed plans from the keeper and carries them out, one after the other. It decides
+ * nothing: what is done stands in the plan, and in which order in the step tables at the end of start.c,
+ * guest.c, exec.c, prepare.c and destroy.c.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +22,8 @@ struct step {
 	const char *name; /* "start:cgroup": what ARNIA_FAIL_AT and --list-steps call it */
 	const char *what; /* put before an error's text; NULL = nothing */
 	int (*run)(void *ctx, struct error *err);
-	void (*undo)(void *ctx); /* also called when `run` itself failed half-way, so it looks at what is there; NULL = nothing */
+	void (*undo)(void *ctx); /* also called when `run` itself failed half-way, so it looks at what is
+				    there; NULL = nothing */
 };
 struct steps {
 	const struct step *v;
@@ -36,7 +38,8 @@ int steps_run(struct steps l, void *ctx, size_t *ret_at, struct error *err);
 void steps_undo(struct steps l, void *ctx, size_t at);
 const char *step_plain_name(const struct step *s); /* without "start:" */
 
-extern const struct steps start_steps, start_cell_steps, guest_steps; /* a start: host side (without and with a cell), guest side */
+extern const struct steps start_steps, start_cell_steps,
+	guest_steps; /* a start: host side (without and with a cell), guest side */
 extern const struct steps exec_steps, exec_guest_steps;
 extern const struct steps prepare_steps, destroy_steps;
 
@@ -48,15 +51,15 @@ struct board {
 struct worker {
 	int keeper; /* KW_FD_KEEPER */
 	int hostns; /* KW_FD_HOSTNS */
-	int init; /* KW_FD_INIT; -1 when there is none */
-	int stage; /* O_PATH, also the working directory (rootfs_stage) */
+	int init;   /* KW_FD_INIT; -1 when there is none */
+	int stage;  /* O_PATH, also the working directory (rootfs_stage) */
 	int cgroup; /* top of cgroup2 */
-	int pidns; /* its own, to come back to */
+	int pidns;  /* its own, to come back to */
 	struct net_sockets net;
 	int userns, netns; /* the cell, made by a prepare job; -1 */
 	volatile struct board *board;
-	bool staged; /* a job attached mounts to the stage */
-	bool spent; /* it is in namespaces it cannot leave: no further job */
+	bool staged;	/* a job attached mounts to the stage */
+	bool spent;	/* it is in namespaces it cannot leave: no further job */
 	char run[4096]; /* folder of the instance */
 };
 int worker_prestart(struct worker *w, struct error *err);
@@ -88,22 +91,22 @@ void job_progress(void *job, const char *line); /* a template_progress */
 int namespaces_open(pid_t pid, bool net, int *ret_userns, int *ret_netns, struct error *err);
 /* net_attach, with a left-over link of the same name out of the way. */
 int network_attach(struct worker *w, const struct plan *p, int netns, struct error *err);
-int start_run(struct job *j, struct error *err); /* PLAN_START */
-int exec_run(struct job *j, struct error *err); /* PLAN_EXEC */
-int destroy_run(struct job *j, struct error *err); /* PLAN_DESTROY */
-int prepare_run(struct job *j, struct error *err); /* PLAN_PREPARE */
-int explain_run(struct job *j, struct error *err); /* PLAN_EXPLAIN */
-int host_setup_run(struct job *j, struct error *err); /* PLAN_HOST_SETUP */
-int host_teardown_run(struct job *j, struct error *err); /* PLAN_HOST_TEARDOWN */
-int template_build_run(struct job *j, struct error *err); /* PLAN_TEMPLATE_BUILD */
+int start_run(struct job *j, struct error *err);	   /* PLAN_START */
+int exec_run(struct job *j, struct error *err);		   /* PLAN_EXEC */
+int destroy_run(struct job *j, struct error *err);	   /* PLAN_DESTROY */
+int prepare_run(struct job *j, struct error *err);	   /* PLAN_PREPARE */
+int explain_run(struct job *j, struct error *err);	   /* PLAN_EXPLAIN */
+int host_setup_run(struct job *j, struct error *err);	   /* PLAN_HOST_SETUP */
+int host_teardown_run(struct job *j, struct error *err);   /* PLAN_HOST_TEARDOWN */
+int template_build_run(struct job *j, struct error *err);  /* PLAN_TEMPLATE_BUILD */
 int template_remove_run(struct job *j, struct error *err); /* PLAN_TEMPLATE_REMOVE */
-int remove_run(struct job *j, struct error *err); /* PLAN_REMOVE */
+int remove_run(struct job *j, struct error *err);	   /* PLAN_REMOVE */
 
 /* ---- stdio.c: descriptors 0, 1, 2 of the program, as start and exec prepare them ---- */
 struct stdio {
 	int own[3]; /* the program's ends; -1 = /dev/null of the container */
 	int far[3]; /* the keeper's ends of pipes; -1 */
-	bool lent; /* own[] belong to the job */
+	bool lent;  /* own[] belong to the job */
 };
 #define STDIO_NONE ((struct stdio){ { -1, -1, -1 }, { -1, -1, -1 }, false })
 int stdio_prepare(const struct job *j, struct stdio *ret, struct error *err);
@@ -113,20 +116,23 @@ void stdio_done(struct stdio *s);
 struct child {
 	pid_t pid; /* 0 = none */
 	int pidfd;
-	int report; /* worker's end of the report socket */
+	int report;	  /* worker's end of the report socket */
 	int guest_report; /* the child's end, until it is cloned */
-	int cgroup; /* not owned */
+	int cgroup;	  /* not owned */
 };
 #define CHILD_NONE ((struct child){ .pidfd = -1, .report = -1, .guest_report = -1, .cgroup = -1 })
 int child_report_open(struct child *c, struct error *err);
 /* clone3(2) as a sibling: the keeper is the parent. 0 in the child, 1 in the worker, or -errno. */
 int child_clone(struct child *c, uint64_t namespaces, struct error *err);
 /* Tell the keeper, with the pipes' far ends. */
-int child_adopt(const struct job *j, const struct child *c, const struct stdio *io, enum kp_role role, struct error *err);
+int child_adopt(const struct job *j, const struct child *c, const struct stdio *io, enum kp_role role,
+		struct error *err);
 int child_go(const struct child *c, struct error *err);
-/* Until the guest runs its program (0) or failed (its own words, or how it was killed and where). A console master is passed on. */
+/* Until the guest runs its program (0) or failed (its own words, or how it was killed and where). A console
+ * master is passed on. */
 int child_wait(const struct job *j, const struct child *c, struct steps guest, struct error *err);
-/* A step of the worker failed: if that is because the guest had ended before, its reason is the one to tell. */
+/* A step of the worker failed: if that is because the guest had ended before, its reason is the one to tell.
+ */
 void child_last_words(const struct job *j, const struct child *c, struct steps guest, struct error *err);
 /* SIGKILL, the whole cgroup too when it may be written (`all`), and wait until nothing of it lives. */
 void child_end(struct child *c, bool all);
@@ -135,10 +141,11 @@ void child_done(struct child *c);
 int cgroup_wait_empty(int cg, unsigned ms, struct error *err);
 
 /* ---- allow.c ---- */
-/* What a plan asks for that only host root can give: higher hard limits, a lower OOM score, clocks. The worker takes it for itself before the clone, the child
- * inherits it, and it is given back so that no later job inherits it too. */
+/* What a plan asks for that only host root can give: higher hard limits, a lower OOM score, clocks. The
+ * worker takes it for itself before the clone, the child inherits it, and it is given back so that no later
+ * job inherits it too. */
 struct allowance {
-	uint32_t raised; /* bit per RLIMIT_* */
+	uint32_t raised;   /* bit per RLIMIT_* */
 	uint64_t hard[16]; /* of those, what it was */
 	bool oom_score;
 	int time_home; /* the worker's own time namespace; -1 = not left */
@@ -156,13 +163,14 @@ struct guest {
 	int report;
 	int io[3];
 	int target; /* exec: pidfd of the container's init */
-	int root; /* O_PATH of the container's root */
-	int slave; /* of the console, until it is taken */
+	int root;   /* O_PATH of the container's root */
+	int slave;  /* of the console, until it is taken */
 	struct sandbox_user user;
 	struct strv env;
 	char program[4096];
 };
-#define GUEST_NONE ((struct guest){ .report = -1, .io = { -1, -1, -1 }, .target = -1, .root = -1, .slave = -1 })
+#define GUEST_NONE                                                                                           \
+	((struct guest){ .report = -1, .io = { -1, -1, -1 }, .target = -1, .root = -1, .slave = -1 })
 /* Runs the steps; the last one is execve. Never returns. */
 _Noreturn void guest_run(struct guest *g, struct steps l);
 

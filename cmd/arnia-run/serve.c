@@ -82,7 +82,7 @@ static int take_descriptors(struct job *j, struct frame *f, uint32_t bits, int *
 		uint32_t bit;
 		int *to;
 	} places[] = {
-		{ KP_FD_PLAN, ret_plan }, { KP_FD_STDIN, &j->stdio[0] }, { KP_FD_STDOUT, &j->stdio[1] },
+		{ KP_FD_PLAN, ret_plan },	{ KP_FD_STDIN, &j->stdio[0] }, { KP_FD_STDOUT, &j->stdio[1] },
 		{ KP_FD_STDERR, &j->stdio[2] }, { KP_FD_TARGET, &j->target },
 	};
 	size_t at = 0;
@@ -91,7 +91,8 @@ static int take_descriptors(struct job *j, struct frame *f, uint32_t bits, int *
 		if (bits & places[i].bit)
 			*places[i].to = frame_take_fd(f, at++);
 	if (at != f->nfds || *ret_plan < 0)
-		return err_set(err, -EPROTO, "a job with %zu descriptors where %zu are announced", f->nfds, at);
+		return err_set(err, -EPROTO, "a job with %zu descriptors where %zu are announced", f->nfds,
+			       at);
 	return 0;
 }
 
@@ -112,7 +113,8 @@ static int read_job(struct job *j, struct frame *f, struct error *err)
 	if (r < 0)
 		return err_prefix(err, "plan"), r;
 	if (j->plan->kind != head->kind)
-		return err_set(err, -EPROTO, "a job of kind %u with a plan of kind %u", head->kind, j->plan->kind);
+		return err_set(err, -EPROTO, "a job of kind %u with a plan of kind %u", head->kind,
+			       j->plan->kind);
 	return 0;
 }
 

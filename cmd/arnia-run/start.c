@@ -152,8 +152,9 @@ static int start_namespaces(void *ctx, struct error *err)
 	return namespaces_open(s->child.pid, s->plan->net.mode != NET_HOST, &s->userns, &s->netns, err);
 }
 
-/* A link of this name is that of the run before: it goes with its namespace, but the kernel does that in the background, some 20 ms after the last process
- * ended, and someone may hold the namespace. Deleting it waits for as long, so it is done only when it is in the way. */
+/* A link of this name is that of the run before: it goes with its namespace, but the kernel does that in the
+ * background, some 20 ms after the last process ended, and someone may hold the namespace. Deleting it waits
+ * for as long, so it is done only when it is in the way. */
 int network_attach(struct worker *w, const struct plan *p, int netns, struct error *err)
 {
 	int r = net_attach(&w->net, &p->net, netns, err);
@@ -213,7 +214,8 @@ static void undo_rootfs(void *ctx)
 
 	if (!s->new_layers || !s->plan->layers_dir)
 		return;
-	if (s->entered || worker_restage(s->w, NULL) < 0 || rootfs_remove_layers(s->plan->layers_dir, NULL) < 0)
+	if (s->entered || worker_restage(s->w, NULL) < 0 ||
+	    rootfs_remove_layers(s->plan->layers_dir, NULL) < 0)
 		s->job->left = true;
 }
 
@@ -246,8 +248,15 @@ static int start_wait(void *ctx, struct error *err)
 
 int start_run(struct job *j, struct error *err)
 {
-	struct start s = { .job = j, .plan = j->plan, .w = j->w, .cgroup = -1, .io = STDIO_NONE, .allowance = ALLOWANCE_NONE,
-			   .child = CHILD_NONE, .userns = -1, .netns = -1 };
+	struct start s = { .job = j,
+			   .plan = j->plan,
+			   .w = j->w,
+			   .cgroup = -1,
+			   .io = STDIO_NONE,
+			   .allowance = ALLOWANCE_NONE,
+			   .child = CHILD_NONE,
+			   .userns = -1,
+			   .netns = -1 };
 	struct steps l = j->plan->use_cell ? start_cell_steps : start_steps;
 	size_t at = 0;
 	int r = steps_run(l, &s, &at, err);
@@ -285,8 +294,8 @@ static const struct step own_namespaces[] = {
 	{ "start:wait", NULL, start_wait, NULL },
 };
 
-/* The namespaces, ids and link exist: the clone is the last act on the host, made from inside the cell so that the new namespaces belong to its user
- * namespace. */
+/* The namespaces, ids and link exist: the clone is the last act on the host, made from inside the cell so
+ * that the new namespaces belong to its user namespace. */
 static const struct step with_cell[] = {
 	{ "start:check", NULL, start_check, NULL },
 	{ "start:cgroup", NULL, start_cgroup, undo_cgroup },

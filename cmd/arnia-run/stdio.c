@@ -5,7 +5,8 @@
 #include "cmd/arnia-run/run.h"
 #include "lib/base/fd.h"
 
-/* The program opens its streams again by name (/dev/stdout), so the pipe belongs to the container's root, who may give it to the program's user. */
+/* The program opens its streams again by name (/dev/stdout), so the pipe belongs to the container's root, who
+ * may give it to the program's user. */
 static int make_pipe(struct stdio *s, int i, uint32_t owner, struct error *err)
 {
 	int ends[2];

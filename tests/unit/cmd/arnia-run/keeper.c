@@ -87,7 +87,10 @@ static void take_adopt(struct answer *a, struct frame *f)
 	const struct {
 		uint32_t bit;
 		int *to;
-	} places[] = { { KP_FD_PIDFD, &a->pidfd }, { KP_FD_IN, &a->in }, { KP_FD_OUT, &a->out }, { KP_FD_ERR, &a->err } };
+	} places[] = { { KP_FD_PIDFD, &a->pidfd },
+		       { KP_FD_IN, &a->in },
+		       { KP_FD_OUT, &a->out },
+		       { KP_FD_ERR, &a->err } };
 	size_t at = 0;
 
 	assert_non_null(c);
@@ -128,11 +131,14 @@ static bool take_answer(struct answer *a, struct frame *f)
 	return true;
 }
 
-void job_raw(struct fake_worker *w, const struct kp_job *head, const int *fds, size_t nfds, struct answer *ret)
+void job_raw(struct fake_worker *w, const struct kp_job *head, const int *fds, size_t nfds,
+	     struct answer *ret)
 {
 	bool done = false;
 
-	*ret = (struct answer){ .text = str_dup(""), .pidfd = -1, .in = -1, .out = -1, .err = -1, .master = -1 };
+	*ret = (struct answer){
+		.text = str_dup(""), .pidfd = -1, .in = -1, .out = -1, .err = -1, .master = -1
+	};
 	assert_int_equal(frame_send(w->sock, KP_MAGIC, KW_JOB, ++w->seq, head, sizeof(*head), fds, nfds), 0);
 	while (!done) {
 		struct frame f;

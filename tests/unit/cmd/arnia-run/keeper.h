@@ -2,8 +2,9 @@
 #ifndef TEST_RUN_KEEPER_H
 #define TEST_RUN_KEEPER_H
 /*
- * A test in the keeper's place: it starts workers (the code of arnia-run in a forked process), gives them jobs, is the parent of what they clone, and looks for
- * what is left behind. Everything lies in a mount and a network namespace of its own, below one folder and one cgroup branch.
+ * A test in the keeper's place: it starts workers (the code of arnia-run in a forked process), gives them
+ * jobs, is the parent of what they clone, and looks for what is left behind. Everything lies in a mount and a
+ * network namespace of its own, below one folder and one cgroup branch.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,21 +16,21 @@
 #include "lib/plan/plan.h"
 
 struct world {
-	bool ready; /* false: not root, tests are skipped */
+	bool ready;   /* false: not root, tests are skipped */
 	char dir[64]; /* ARNIA_ROOT */
 	char run[80], state[80], rootfs[80];
 	char branch[64];
-	int cgroup; /* top */
+	int cgroup;	  /* top */
 	int hostns, init; /* as a worker is given them; init -1 when arnia-init is not built */
 	struct net_sockets net;
 };
 extern struct world world;
 int world_setup(void **state);
 int world_teardown(void **state);
-#define NEED_WORLD()              \
-	do {                      \
-		if (!world.ready) \
-			skip();   \
+#define NEED_WORLD()                                                                                         \
+	do {                                                                                                 \
+		if (!world.ready)                                                                            \
+			skip();                                                                              \
 	} while (0)
 
 struct fake_worker {
@@ -42,7 +43,7 @@ void worker_start(struct fake_worker *w, const char *fail_at);
 /* Close its socket and wait; its wait status. */
 int worker_end(struct fake_worker *w);
 
-struct answer { /* of one job */
+struct answer {	   /* of one job */
 	bool died; /* the worker ended instead of answering */
 	struct kp_result res;
 	char *text; /* progress, then data */
@@ -55,13 +56,14 @@ struct give { /* with a job */
 };
 #define GIVE_NONE ((struct give){ { -1, -1, -1 }, -1 })
 void job_do(struct fake_worker *w, struct plan *p, const struct give *g, struct answer *ret);
-void job_raw(struct fake_worker *w, const struct kp_job *head, const int *fds, size_t nfds, struct answer *ret);
+void job_raw(struct fake_worker *w, const struct kp_job *head, const int *fds, size_t nfds,
+	     struct answer *ret);
 void answer_done(struct answer *a);
 #define assert_success(a) assert_string_equal((a)->res.error.text, "")
-#define assert_text(text, part)                                                  \
-	do {                                                                     \
-		if (!strstr((text), (part)))                                     \
-			fail_msg("\"%s\" is not in:\n%s", (part), (text));       \
+#define assert_text(text, part)                                                                              \
+	do {                                                                                                 \
+		if (!strstr((text), (part)))                                                                 \
+			fail_msg("\"%s\" is not in:\n%s", (part), (text));                                   \
 	} while (0)
 
 /* Plans; freed by the caller with plan_free. */
@@ -69,7 +71,7 @@ struct plan *plan_new(enum plan_kind kind, const char *id);
 /* A container that runs `sh -c SCRIPT` (busybox), streams to pipes, no network, read-only root. */
 struct plan *plan_container(const char *id, const char *script);
 void plan_argv(struct plan *p, const char *const *argv);
-void plan_layers(struct plan *p); /* own writable layer, removed with it */
+void plan_layers(struct plan *p);	   /* own writable layer, removed with it */
 void plan_net(struct plan *p, unsigned n); /* the nth address */
 struct plan *plan_exec_of(const struct plan *start, const char *script);
 struct plan *plan_like(const struct plan *start, enum plan_kind kind); /* shallow: freed with free() */

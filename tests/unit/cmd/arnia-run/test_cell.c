@@ -109,8 +109,9 @@ static void test_host_lived_in(void **state)
 	free(path);
 }
 
-static const char script[] = "ip -4 addr show dev eth0; ip route; ping -c 1 -W 2 169.254.1.1 >/dev/null && echo reached;"
-			     "echo port > /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo refused";
+static const char script[] =
+	"ip -4 addr show dev eth0; ip route; ping -c 1 -W 2 169.254.1.1 >/dev/null && echo reached;"
+	"echo port > /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo refused";
 
 static void check_inside(struct answer *a)
 {
@@ -244,7 +245,8 @@ static void test_cell_delegated(void **state)
 
 	(void)state;
 	NEED_WORLD();
-	p = plan_container("00000000000000c4", "mkdir /sys/fs/cgroup/own && echo made; cat /proc/self/cgroup");
+	p = plan_container("00000000000000c4",
+			   "mkdir /sys/fs/cgroup/own && echo made; cat /proc/self/cgroup");
 	plan_net(p, 4);
 	p->use_cell = true;
 	p->cgroup.delegate = true;
@@ -333,8 +335,10 @@ static void test_port_taken(void **state)
 	q = plan_container("00000000000000c8", "exec sleep 1000");
 	plan_net(p, 7);
 	plan_net(q, 8);
-	*arena_push(&p->arena, &p->net.ports) = (struct net_port){ .proto = IPPROTO_TCP, .host_port = 8080, .port = 80 };
-	*arena_push(&q->arena, &q->net.ports) = (struct net_port){ .proto = IPPROTO_TCP, .host_port = 8080, .port = 80 };
+	*arena_push(&p->arena, &p->net.ports) =
+		(struct net_port){ .proto = IPPROTO_TCP, .host_port = 8080, .port = 80 };
+	*arena_push(&q->arena, &q->net.ports) =
+		(struct net_port){ .proto = IPPROTO_TCP, .host_port = 8080, .port = 80 };
 	worker_start(&w, NULL);
 	job_do(&w, p, NULL, &a);
 	assert_success(&a);

@@ -83,16 +83,21 @@ static void test_inside(void **state)
 	NEED_WORLD();
 	box_open(&b, "00000000000000b1");
 	for (int i = 0; i < 3; i++) {
-		out = exec_run_in(&b,
-				  plan_exec_of(b.p, "hostname; readlink /proc/1/exe; cat /proc/self/uid_map; ls /proc/self/fd;"
-						    "grep -E '^(Cap|NoNew|Seccomp)' /proc/self/status; cat /proc/self/cgroup;"
-						    "for n in user mnt pid net uts ipc cgroup; do a=$(readlink /proc/1/ns/$n);"
-						    "[ $a = $(readlink /proc/self/ns/$n) ] || echo other $n; done; exit 5"),
-				  5 << 8);
+		out = exec_run_in(
+			&b,
+			plan_exec_of(
+				b.p,
+				"hostname; readlink /proc/1/exe; cat /proc/self/uid_map; ls /proc/self/fd;"
+				"grep -E '^(Cap|NoNew|Seccomp)' /proc/self/status; cat /proc/self/cgroup;"
+				"for n in user mnt pid net uts ipc cgroup; do a=$(readlink /proc/1/ns/$n);"
+				"[ $a = $(readlink /proc/self/ns/$n) ] || echo other $n; done; exit 5"),
+			5 << 8);
 		assert_text(out, "box\n/bin/busybox\n");
 		assert_text(out, "         0 1900000000      65536\n0\n1\n2\n3\n");
-		assert_text(out, "CapEff:\t00000000000004a9\nCapBnd:\t00000000000004a9\nCapAmb:\t0000000000000000\n"
-				 "NoNewPrivs:\t1\nSeccomp:\t2\n");
+		assert_text(
+			out,
+			"CapEff:\t00000000000004a9\nCapBnd:\t00000000000004a9\nCapAmb:\t0000000000000000\n"
+			"NoNewPrivs:\t1\nSeccomp:\t2\n");
 		assert_text(out, "0::/\n");
 		assert_null(strstr(out, "other"));
 		free(out);
@@ -211,7 +216,8 @@ static void test_not_running(void **state)
 	box_close(&b);
 }
 
-/* A container whose cgroup has controllers below it takes no processes at its top: the exec goes to where init is. */
+/* A container whose cgroup has controllers below it takes no processes at its top: the exec goes to where
+ * init is. */
 static void test_inner_cgroup(void **state)
 {
 	auto_fd int leaf = -1, procs = -1, control = -1;
@@ -241,8 +247,8 @@ static void test_inner_cgroup(void **state)
 	box_close(&b);
 }
 
-/* What enters a container is out of reach for it (CVE-2016-9962): while an exec hangs in its last step, root of the container can neither see
- * its program nor its descriptors. */
+/* What enters a container is out of reach for it (CVE-2016-9962): while an exec hangs in its last step, root
+ * of the container can neither see its program nor its descriptors. */
 static void test_undumpable(void **state)
 {
 	struct kp_job head = { .kind = PLAN_EXEC, .fds = KP_FD_PLAN | KP_FD_TARGET };
@@ -262,7 +268,9 @@ static void test_undumpable(void **state)
 	plan = plan_write(x, NULL);
 	strcpy(head.id, x->exec_id);
 	worker_start(&hung, "exec-guest:close:hang");
-	assert_int_equal(frame_send(hung.sock, KP_MAGIC, KW_JOB, 1, &head, sizeof(head), (int[]){ plan, b.a.pidfd }, 2), 0);
+	assert_int_equal(frame_send(hung.sock, KP_MAGIC, KW_JOB, 1, &head, sizeof(head),
+				    (int[]){ plan, b.a.pidfd }, 2),
+			 0);
 	assert_int_equal(frame_recv(hung.sock, KP_MAGIC, &f, 0), 1);
 	assert_int_equal(f.head.type, KW_ADOPT);
 	r.pidfd = frame_take_fd(&f, 0);
@@ -270,15 +278,19 @@ static void test_undumpable(void **state)
 	assert_int_equal(frame_recv(hung.sock, KP_MAGIC, &f, 0), 1);
 	assert_int_equal(f.head.type, KW_MASTER);
 	master = frame_take_fd(&f, 0);
-	out = exec_run_in(&b,
-			  plan_exec_of(b.p, "n=0; for p in /proc/[0-9]*; do case $p in */1|*/$$) continue;; esac; n=$((n+1));"
-					    "ls $p/fd 2>/dev/null; readlink $p/exe; cat $p/environ 2>/dev/null; done; echo $n"),
-			  0);
+	out = exec_run_in(
+		&b,
+		plan_exec_of(
+			b.p,
+			"n=0; for p in /proc/[0-9]*; do case $p in */1|*/$$) continue;; esac; n=$((n+1));"
+			"ls $p/fd 2>/dev/null; readlink $p/exe; cat $p/environ 2>/dev/null; done; echo $n"),
+		0);
 	assert_string_equal(out, "1\n");
 	free(out);
 	kill(hung.pid, SIGKILL);
 	assert_int_equal(worker_end(&hung), SIGKILL);
-	/* Nobody ends it: it hangs in our own fault injection. The container's init cannot end before it is reaped. */
+	/* Nobody ends it: it hangs in our own fault injection. The container's init cannot end before it is
+	 * reaped. */
 	assert_int_equal(pidref_kill(&(struct pidref){ .fd = r.pidfd }, SIGKILL), 0);
 	assert_int_equal(adopted_wait(&r), SIGKILL);
 	close(r.pidfd);
@@ -289,8 +301,9 @@ static void test_undumpable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_inside),	    cmocka_unit_test(test_user),	 cmocka_unit_test(test_tty),
-		cmocka_unit_test(test_refused),	    cmocka_unit_test(test_not_running), cmocka_unit_test(test_inner_cgroup),
+		cmocka_unit_test(test_inside),	    cmocka_unit_test(test_user),
+		cmocka_unit_test(test_tty),	    cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_not_running), cmocka_unit_test(test_inner_cgroup),
 		cmocka_unit_test(test_undumpable),
 	};
 

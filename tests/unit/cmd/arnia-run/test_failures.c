@@ -114,7 +114,8 @@ static void start_fails(const char *step, unsigned n, bool cell)
 	plan_free(p);
 }
 
-/* A process of the pair is killed there: the worker (then another one destroys) or the guest (then the worker tells). */
+/* A process of the pair is killed there: the worker (then another one destroys) or the guest (then the worker
+ * tells). */
 static void start_killed(const char *step, unsigned n, bool cell)
 {
 	struct plan *p = container(n, cell);
@@ -200,7 +201,8 @@ static void exec_goes_wrong(struct plan *p, struct answer *box, const char *step
 		assert_text(a.res.error.text, strchr(step, ':') + 1);
 		assert_false(a.res.left);
 	}
-	/* A worker that was killed while it waited for the program: then the program runs, and the keeper has it. */
+	/* A worker that was killed while it waited for the program: then the program runs, and the keeper has
+	 * it. */
 	if (a.died && a.adopted)
 		pidref_kill(&(struct pidref){ .fd = a.pidfd }, SIGKILL);
 	if (a.adopted)
@@ -231,7 +233,8 @@ static void test_exec(void **state)
 				exec_goes_wrong(p, &a, lists[l].v[i].name, killed);
 	assert_int_equal(worker_end(&w), 0);
 	destroy(p);
-	/* Those that were killed before anyone told of them: the container's init cannot end before they are reaped. */
+	/* Those that were killed before anyone told of them: the container's init cannot end before they are
+	 * reaped. */
 	reap_all();
 	assert_clean(p, &a);
 	answer_done(&a);
@@ -299,8 +302,9 @@ static void test_destroy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_start_fails), cmocka_unit_test(test_start_killed), cmocka_unit_test(test_cell_fails),
-		cmocka_unit_test(test_cell_killed), cmocka_unit_test(test_exec),	    cmocka_unit_test(test_prepare),
+		cmocka_unit_test(test_start_fails), cmocka_unit_test(test_start_killed),
+		cmocka_unit_test(test_cell_fails),  cmocka_unit_test(test_cell_killed),
+		cmocka_unit_test(test_exec),	    cmocka_unit_test(test_prepare),
 		cmocka_unit_test(test_destroy),
 	};
 

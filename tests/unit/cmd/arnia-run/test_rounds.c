@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Many rounds on the same workers: nothing grows. The times of the jobs are printed beside those of the prototype (medians, quiet machine), for whoever
- * looks at them; ROUNDS=200 in the environment gives steadier ones. */
+/* Many rounds on the same workers: nothing grows. The times of the jobs are printed beside those of the
+ * prototype (medians, quiet machine), for whoever looks at them; ROUNDS=200 in the environment gives steadier
+ * ones. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,10 +48,12 @@ static uint64_t cpu_us(void)
 	struct rusage u;
 
 	getrusage(RUSAGE_CHILDREN, &u);
-	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 + (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
+	       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
-static void timed(struct fake_worker *w, struct plan *p, const struct give *g, struct answer *a, struct times *t)
+static void timed(struct fake_worker *w, struct plan *p, const struct give *g, struct answer *a,
+		  struct times *t)
 {
 	uint64_t begin = time_mono_us();
 

@@ -55,22 +55,27 @@ static void test_inside(void **state)
 
 	(void)state;
 	NEED_WORLD();
-	p = plan_container("00000000000000a1",
-			   "echo pid=$$; hostname; cat /proc/self/uid_map /proc/self/gid_map; id; pwd; cat /proc/self/cgroup;"
-			   "echo fds=$(ls /proc/self/fd | grep -v 3); grep -E '^(Cap|NoNewPrivs|Seccomp)' /proc/self/status;"
-			   "stat -c '%F %t:%T' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty;"
-			   "touch /x || echo readonly; ls -d /proc/1/root; cat /proc/self/mountinfo | cut -d' ' -f5,6;"
-			   "ls /sys/class/net; echo home=$HOME; exit 7");
+	p = plan_container(
+		"00000000000000a1",
+		"echo pid=$$; hostname; cat /proc/self/uid_map /proc/self/gid_map; id; pwd; cat "
+		"/proc/self/cgroup;"
+		"echo fds=$(ls /proc/self/fd | grep -v 3); grep -E '^(Cap|NoNewPrivs|Seccomp)' "
+		"/proc/self/status;"
+		"stat -c '%F %t:%T' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty;"
+		"touch /x || echo readonly; ls -d /proc/1/root; cat /proc/self/mountinfo | cut -d' ' -f5,6;"
+		"ls /sys/class/net; echo home=$HOME; exit 7");
 	out = run(p, 7 << 8);
 	assert_text(out, "pid=1\nbox\n");
 	assert_text(out, "         0 1900000000      65536\n         0 1900000000      65536\n");
 	assert_text(out, "uid=0(root) gid=0(root)\n/\n");
 	assert_text(out, "0::/\n");
 	assert_text(out, "fds=0 1 2\n");
-	assert_text(out, "CapInh:\t0000000000000000\nCapPrm:\t00000000000004a9\nCapEff:\t00000000000004a9\n"
-			 "CapBnd:\t00000000000004a9\nCapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n");
-	assert_text(out, "character special file 1:3\ncharacter special file 1:5\ncharacter special file 1:7\n"
-			 "character special file 1:8\ncharacter special file 1:9\ncharacter special file 5:0\n");
+	assert_text(out,
+		    "CapInh:\t0000000000000000\nCapPrm:\t00000000000004a9\nCapEff:\t00000000000004a9\n"
+		    "CapBnd:\t00000000000004a9\nCapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n");
+	assert_text(out,
+		    "character special file 1:3\ncharacter special file 1:5\ncharacter special file 1:7\n"
+		    "character special file 1:8\ncharacter special file 1:9\ncharacter special file 5:0\n");
 	assert_text(out, "readonly\n");
 	assert_text(out, "\n/ ro");
 	assert_text(out, "\n/proc rw,nosuid,nodev,noexec");
@@ -97,7 +102,8 @@ static void test_layers(void **state)
 	plan_free(p);
 }
 
-/* Layers that were there before survive a start that fails, and its destroy when the plan does not list them. */
+/* Layers that were there before survive a start that fails, and its destroy when the plan does not list them.
+ */
 static void test_layers_kept(void **state)
 {
 	struct fake_worker w;
@@ -158,8 +164,9 @@ static void test_user(void **state)
 
 	(void)state;
 	NEED_WORLD();
-	p = plan_container("00000000000000a4", "id; pwd; echo $HOME; umask; echo again > /dev/stderr; grep -E 'Cap(Eff|Prm)' "
-					       "/proc/self/status; stat -L -c %u /proc/self/fd/1");
+	p = plan_container("00000000000000a4",
+			   "id; pwd; echo $HOME; umask; echo again > /dev/stderr; grep -E 'Cap(Eff|Prm)' "
+			   "/proc/self/status; stat -L -c %u /proc/self/fd/1");
 	plan_layers(p);
 	p->process.user = "user";
 	p->process.cwd = "/srv/made/here";
@@ -178,7 +185,9 @@ static void test_tty(void **state)
 
 	(void)state;
 	NEED_WORLD();
-	p = plan_container("00000000000000a5", "tty; stty size; ls -l /proc/self/fd/2; stat -c %t:%T /dev/console; echo x >/dev/tty");
+	p = plan_container(
+		"00000000000000a5",
+		"tty; stty size; ls -l /proc/self/fd/2; stat -c %t:%T /dev/console; echo x >/dev/tty");
 	p->stdio = PLAN_STDIO_TTY;
 	p->rootfs.console = true;
 	p->process.tty = true;
@@ -254,10 +263,13 @@ static void test_limits(void **state)
 	(void)state;
 	NEED_WORLD();
 	getrlimit(RLIMIT_NOFILE, &have);
-	p = plan_container("00000000000000a8", "ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj; cat /proc/sys/net/ipv4/"
-					       "ip_unprivileged_port_start");
-	*arena_push(&p->arena, &p->sandbox.rlimits) = (struct sandbox_rlimit){ RLIMIT_NOFILE, 77, have.rlim_max, false };
-	*arena_push(&p->arena, &p->sandbox.sysctls) = (struct sandbox_sysctl){ "net.ipv4.ip_unprivileged_port_start", "99" };
+	p = plan_container("00000000000000a8",
+			   "ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj; cat /proc/sys/net/ipv4/"
+			   "ip_unprivileged_port_start");
+	*arena_push(&p->arena, &p->sandbox.rlimits) =
+		(struct sandbox_rlimit){ RLIMIT_NOFILE, 77, have.rlim_max, false };
+	*arena_push(&p->arena, &p->sandbox.sysctls) =
+		(struct sandbox_sysctl){ "net.ipv4.ip_unprivileged_port_start", "99" };
 	p->sandbox.oom_score_adj = 321;
 	out = run(p, 0);
 	want = str_fmt("77\n%llu\n321\n99\n", (unsigned long long)have.rlim_max);
@@ -508,11 +520,13 @@ static void test_template(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_inside),	   cmocka_unit_test(test_layers),   cmocka_unit_test(test_layers_kept),
-		cmocka_unit_test(test_user),	   cmocka_unit_test(test_tty),	    cmocka_unit_test(test_stdin),
-		cmocka_unit_test(test_init),	   cmocka_unit_test(test_limits),   cmocka_unit_test(test_clock),
-		cmocka_unit_test(test_worker_stays), cmocka_unit_test(test_cannot_run), cmocka_unit_test(test_taken),
-		cmocka_unit_test(test_bad_jobs),   cmocka_unit_test(test_template),
+		cmocka_unit_test(test_inside),	    cmocka_unit_test(test_layers),
+		cmocka_unit_test(test_layers_kept), cmocka_unit_test(test_user),
+		cmocka_unit_test(test_tty),	    cmocka_unit_test(test_stdin),
+		cmocka_unit_test(test_init),	    cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_clock),	    cmocka_unit_test(test_worker_stays),
+		cmocka_unit_test(test_cannot_run),  cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_bad_jobs),    cmocka_unit_test(test_template),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup, world_teardown);

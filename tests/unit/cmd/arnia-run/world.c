@@ -31,10 +31,14 @@ struct world world = { .cgroup = -1, .hostns = -1, .init = -1, .net = NET_SOCKET
 
 static void make_rootfs(void)
 {
-	static const char *const dirs[] = { "bin", "etc", "proc", "sys", "dev", "tmp", "root", "home", "srv" };
-	static const char *const applets[] = { "sh", "cat", "ls", "id", "hostname", "sleep", "grep", "echo", "mount", "umount",
-					       "stat", "readlink", "ip", "tty", "pwd", "env", "true", "kill", "ping", "cut",
-					       "uptime", "mkdir", "nc", "touch", "stty", "rm" };
+	static const char *const dirs[] = {
+		"bin", "etc", "proc", "sys", "dev", "tmp", "root", "home", "srv"
+	};
+	static const char *const applets[] = { "sh",   "cat",  "ls",	 "id",	   "hostname", "sleep",
+					       "grep", "echo", "mount",	 "umount", "stat",     "readlink",
+					       "ip",   "tty",  "pwd",	 "env",	   "true",     "kill",
+					       "ping", "cut",  "uptime", "mkdir",  "nc",       "touch",
+					       "stty", "rm" };
 	static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home:/bin/sh\n";
 	static const char group[] = "root:x:0:\nuser:x:1000:\nextra:x:2000:user\n";
 	char *box;
@@ -133,7 +137,8 @@ int world_teardown(void **state)
 
 /* ---- plans ---- */
 
-/* Everything allowed, but for two calls whose refusal shows that the filter works and that arnia-run does without them at the end. */
+/* Everything allowed, but for two calls whose refusal shows that the filter works and that arnia-run does
+ * without them at the end. */
 static const struct sock_filter filter[] = {
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_execveat, 2, 0),
@@ -162,8 +167,8 @@ struct plan *plan_new(enum plan_kind kind, const char *id)
 	p->rootfs.id_base = ID_BASE;
 	p->rootfs.id_count = 65536;
 	p->sandbox.oom_score_adj = INT32_MIN;
-	p->sandbox.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP |
-				CLONE_NEWNET;
+	p->sandbox.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC |
+				CLONE_NEWCGROUP | CLONE_NEWNET;
 	*arena_push(&p->arena, &p->sandbox.uid_maps) = (struct id_map){ 0, ID_BASE, 65536 };
 	*arena_push(&p->arena, &p->sandbox.gid_maps) = (struct id_map){ 0, ID_BASE, 65536 };
 	return p;
