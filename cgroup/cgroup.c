@@ -47,12 +47,14 @@ int cg_check_path(const char *path, struct error *err)
 	while (ok) {
 		size_t n = strcspn(part, "/");
 
-		ok = n > 0 && n < 256 && !(n == 1 && part[0] == '.') && !(n == 2 && part[0] == '.' && part[1] == '.');
+		ok = n > 0 && n < 256 && !(n == 1 && part[0] == '.') &&
+		     !(n == 2 && part[0] == '.' && part[1] == '.');
 		if (!part[n])
 			break;
 		part += n + 1;
 	}
-	return ok ? 0 : err_set_kind(err, -EINVAL, ERR_USAGE, "cgroup \"%s\": not a plain relative path", path);
+	return ok ? 0
+		  : err_set_kind(err, -EINVAL, ERR_USAGE, "cgroup \"%s\": not a plain relative path", path);
 }
 
 /* The folder above `path` ("" for the top). */

@@ -2,15 +2,18 @@
 /*
  * Device policy as a BPF program on the cgroup (cgroup-v2.rst, "Device controller").
  *
- * The program walks the rules from the last to the first and keeps in r3 the kinds of access not decided yet. A deny
- * rule that matches one of them ends it with 0; an allow rule takes its kinds away, and when none is left the answer
- * is 1. At the end what is left is denied. So each kind of access is decided by the last rule that speaks of it.
+ * The program walks the rules from the last to the first and keeps in r3 the kinds of access not decided yet.
+ * A deny rule that matches one of them ends it with 0; an allow rule takes its kinds away, and when none is
+ * left the answer is 1. At the end what is left is denied. So each kind of access is decided by the last rule
+ * that speaks of it.
  *
- * Its shape is chosen for the verifier, whose time is part of every start: the rules for block and for character
- * devices apart, and a rule for all kinds of access of one device is a single comparison of its number.
+ * Its shape is chosen for the verifier, whose time is part of every start: the rules for block and for
+ * character devices apart, and a rule for all kinds of access of one device is a single comparison of its
+ * number.
  *
- * Attached with BPF_F_ALLOW_MULTI: programs of cgroups below can only forbid more (all of them must agree), and those
- * of a systemd above stay in force. Updates replace our program in place, so that there is exactly one and never none.
+ * Attached with BPF_F_ALLOW_MULTI: programs of cgroups below can only forbid more (all of them must agree),
+ * and those of a systemd above stay in force. Updates replace our program in place, so that there is exactly
+ * one and never none.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -26,8 +29,8 @@
 #include "cgroup/internal.h"
 
 #define PROGRAM_NAME "arnia_devices" /* at most 15 bytes; how we know ours */
-#define RULES_MAX 2048 /* offsets are 16 bits */
-#define ATTACHED_MAX 64 /* the kernel's own bound for one cgroup */
+#define RULES_MAX 2048		     /* offsets are 16 bits */
+#define ATTACHED_MAX 64		     /* the kernel's own bound for one cgroup */
 
 #define MAJOR_MAX 4095 /* of the kernel's dev_t; a rule for larger numbers matches nothing */
 #define MINOR_BITS 20
@@ -35,16 +38,29 @@
 #define TO_ALLOW INT16_MAX /* jump offsets to be set at the end */
 #define TO_DENY (INT16_MAX - 1)
 
-enum { R_RET = BPF_REG_0, R_CTX = BPF_REG_1, R_TYPE = BPF_REG_2, R_LEFT = BPF_REG_3, R_MAJOR = BPF_REG_4,
-       R_MINOR = BPF_REG_5, R_DEV = BPF_REG_6, R_TMP = BPF_REG_0 };
+enum {
+	R_RET = BPF_REG_0,
+	R_CTX = BPF_REG_1,
+	R_TYPE = BPF_REG_2,
+	R_LEFT = BPF_REG_3,
+	R_MAJOR = BPF_REG_4,
+	R_MINOR = BPF_REG_5,
+	R_DEV = BPF_REG_6,
+	R_TMP = BPF_REG_0
+};
 
-#define LOAD(dst, field)                                                                              \
-	((struct bpf_insn){ .code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = (dst), .src_reg = R_CTX,      \
+#define LOAD(dst, field)                                                                                     \
+	((struct bpf_insn){ .code = BPF_LDX | BPF_MEM | BPF_W,                                               \
+			    .dst_reg = (dst),                                                                \
+			    .src_reg = R_CTX,                                                                \
 			    .off = offsetof(struct bpf_cgroup_dev_ctx, field) })
-#define ALU_K(op, dst, k) ((struct bpf_insn){ .code = BPF_ALU | (op) | BPF_K, .dst_reg = (dst), .imm = (int32_t)(k) })
-#define ALU_X(op, dst, src) ((struct bpf_insn){ .code = BPF_ALU | (op) | BPF_X, .dst_reg = (dst), .src_reg = (src) })
-#define JUMP_K(op, dst, k, o) \
-	((struct bpf_insn){ .code = BPF_JMP32 | (op) | BPF_K, .dst_reg = (dst), .imm = (int32_t)(k), .off = (o) })
+#define ALU_K(op, dst, k)                                                                                    \
+	((struct bpf_insn){ .code = BPF_ALU | (op) | BPF_K, .dst_reg = (dst), .imm = (int32_t)(k) })
+#define ALU_X(op, dst, src)                                                                                  \
+	((struct bpf_insn){ .code = BPF_ALU | (op) | BPF_X, .dst_reg = (dst), .src_reg = (src) })
+#define JUMP_K(op, dst, k, o)                                                                                \
+	((struct bpf_insn){                                                                                  \
+		.code = BPF_JMP32 | (op) | BPF_K, .dst_reg = (dst), .imm = (int32_t)(k), .off = (o) })
 #define GOTO(o) ((struct bpf_insn){ .code = BPF_JMP | BPF_JA, .off = (o) })
 #define EXIT() ((struct bpf_insn){ .code = BPF_JMP | BPF_EXIT })
 
@@ -64,7 +80,8 @@ static bool rule_is_valid(const struct cg_device *d)
 /* Ours is 1 read, 2 write, 4 mknod; the kernel's 1 mknod, 2 read, 4 write. */
 static uint32_t kernel_access(uint8_t a)
 {
-	return (a & 1 ? BPF_DEVCG_ACC_READ : 0) | (a & 2 ? BPF_DEVCG_ACC_WRITE : 0) | (a & 4 ? BPF_DEVCG_ACC_MKNOD : 0);
+	return (a & 1 ? BPF_DEVCG_ACC_READ : 0) | (a & 2 ? BPF_DEVCG_ACC_WRITE : 0) |
+	       (a & 4 ? BPF_DEVCG_ACC_MKNOD : 0);
 }
 
 static bool can_match(const struct cg_device *d, char type)
@@ -110,8 +127,8 @@ static size_t compile_rule(const struct cg_device *d, struct bpf_insn *out)
 	return n;
 }
 
-/* The rules for one type of device, the last first. What stands behind a rule for everything is out of reach, which
- * the verifier would refuse; denials before the first allowance only say what holds anyway. */
+/* The rules for one type of device, the last first. What stands behind a rule for everything is out of reach,
+ * which the verifier would refuse; denials before the first allowance only say what holds anyway. */
 static size_t compile_type(const struct cg_device *rules, size_t n, char type, struct bpf_insn *out)
 {
 	size_t len = 0, first = 0;
@@ -129,8 +146,8 @@ static size_t compile_type(const struct cg_device *rules, size_t n, char type, s
 	return len;
 }
 
-/* Append `r0 = answer; exit` and lead the jumps with this mark to it. Without any it would be out of reach, which the
- * verifier refuses, so it is left out. */
+/* Append `r0 = answer; exit` and lead the jumps with this mark to it. Without any it would be out of reach,
+ * which the verifier refuses, so it is left out. */
 static size_t add_exit(struct bpf_insn *p, size_t len, int16_t mark, int answer)
 {
 	bool used = false;
@@ -176,7 +193,8 @@ long cg_devices_compile(const struct cg_device *rules, size_t n, struct bpf_insn
 
 static int load(const struct cg_device *rules, size_t n, struct error *err)
 {
-	auto_free struct bpf_insn *insns = mem_alloc_n(CG_DEVICE_INSNS(MIN(n, (size_t)RULES_MAX)), sizeof(*insns));
+	auto_free struct bpf_insn *insns =
+		mem_alloc_n(CG_DEVICE_INSNS(MIN(n, (size_t)RULES_MAX)), sizeof(*insns));
 	long len = cg_devices_compile(rules, n, insns, CG_DEVICE_INSNS(MIN(n, (size_t)RULES_MAX)));
 	union bpf_attr attr = {
 		.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
@@ -217,7 +235,9 @@ static int attach(int cg, int prog, int replaced)
 static int detach(int cg, int prog)
 {
 	union bpf_attr attr = {
-		.target_fd = (uint32_t)cg, .attach_bpf_fd = (uint32_t)prog, .attach_type = BPF_CGROUP_DEVICE,
+		.target_fd = (uint32_t)cg,
+		.attach_bpf_fd = (uint32_t)prog,
+		.attach_type = BPF_CGROUP_DEVICE,
 	};
 
 	return bpf(BPF_PROG_DETACH, &attr);
@@ -226,18 +246,22 @@ static int detach(int cg, int prog)
 static bool is_ours(int prog)
 {
 	struct bpf_prog_info info = { 0 };
-	union bpf_attr attr = { .info = { .bpf_fd = (uint32_t)prog, .info_len = sizeof(info),
+	union bpf_attr attr = { .info = { .bpf_fd = (uint32_t)prog,
+					  .info_len = sizeof(info),
 					  .info = (uint64_t)(uintptr_t)&info } };
 
-	return bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) >= 0 && strncmp(info.name, PROGRAM_NAME, sizeof(info.name)) == 0;
+	return bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) >= 0 &&
+	       strncmp(info.name, PROGRAM_NAME, sizeof(info.name)) == 0;
 }
 
 /* Descriptors of our programs attached to this cgroup itself; the count or -errno. */
 static int find_ours(int cg, int *fds, size_t max)
 {
 	uint32_t ids[ATTACHED_MAX];
-	union bpf_attr attr = { .query = { .target_fd = (uint32_t)cg, .attach_type = BPF_CGROUP_DEVICE,
-					   .prog_ids = (uint64_t)(uintptr_t)ids, .prog_cnt = ATTACHED_MAX } };
+	union bpf_attr attr = { .query = { .target_fd = (uint32_t)cg,
+					   .attach_type = BPF_CGROUP_DEVICE,
+					   .prog_ids = (uint64_t)(uintptr_t)ids,
+					   .prog_cnt = ATTACHED_MAX } };
 	int r = bpf(BPF_PROG_QUERY, &attr), n = 0;
 
 	if (r < 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Controllers: which there are, and switching them on from the top down (cgroup-v2.rst, "Enabling and Disabling"). */
+/* Controllers: which there are, and switching them on from the top down (cgroup-v2.rst, "Enabling and
+ * Disabling"). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -19,7 +20,7 @@ static const struct {
 	const char *v1_name; /* in /proc/cgroups */
 	uint32_t bit;
 } controllers[] = {
-	{ "cpu", "cpu", CG_CTL_CPU },          { "memory", "memory", CG_CTL_MEMORY }, { "pids", "pids", CG_CTL_PIDS },
+	{ "cpu", "cpu", CG_CTL_CPU }, { "memory", "memory", CG_CTL_MEMORY }, { "pids", "pids", CG_CTL_PIDS },
 	{ "io", "blkio", CG_CTL_IO }, { "cpuset", "cpuset", CG_CTL_CPUSET },
 };
 
@@ -105,7 +106,8 @@ static void explain_absent(char *why, const char *where, uint32_t bits)
 static void explain_refused(char *why, const char *where, const char *controller, int code)
 {
 	if (code == -EBUSY)
-		explain(why, "processes in cgroup /%.150s itself keep %s from being enabled below it", where, controller);
+		explain(why, "processes in cgroup /%.150s itself keep %s from being enabled below it", where,
+			controller);
 	else if (code == -EINVAL)
 		explain(why, "%s: real-time processes are in the way (cgroup /%.150s)", controller, where);
 	else

@@ -20,7 +20,8 @@ int cg_find_key(const char *text, const char *key, uint64_t *ret);
 /* "a/b/c": relative, no empty, "." or ".." part, each at most 255 bytes. 0 or -EINVAL. */
 int cg_check_path(const char *path, struct error *err);
 
-/* Write the knobs that are set. One whose file is missing is no error: its CG_ASKED bit is set in *ret_missing. */
+/* Write the knobs that are set. One whose file is missing is no error: its CG_ASKED bit is set in
+ * *ret_missing. */
 int cg_limits_try(int cg, const struct cg_limits *l, uint32_t *ret_missing, struct error *err);
 /* What would be written for a knob; false when it is not set. */
 bool cg_knob_text(const struct cg_limits *l, enum cg_knob k, char *buf, size_t size);
@@ -33,8 +34,8 @@ int cg_read_controllers(int cg, const char *file, uint32_t *ret);
 /* Names of the controllers in `bits`: "cpu, memory". buf is at least 64 bytes; returns buf. */
 char *cg_controller_names(uint32_t bits, char *buf, size_t size);
 
-/* The device rules as a BPF_PROG_TYPE_CGROUP_DEVICE program; the number of instructions, -E2BIG when over `max`,
- * -EINVAL for a malformed rule. */
+/* The device rules as a BPF_PROG_TYPE_CGROUP_DEVICE program; the number of instructions, -E2BIG when over
+ * `max`, -EINVAL for a malformed rule. */
 long cg_devices_compile(const struct cg_device *rules, size_t n, struct bpf_insn *ret, size_t max);
 #define CG_DEVICE_INSNS(n) (16 + 8 * (n)) /* enough for n rules */
 /* Load and attach to a cgroup that has no program of ours yet (a fresh one). */

@@ -143,12 +143,14 @@ int cg_limits_refuse(int cg, const struct cg_limits *l, uint32_t missing, const 
 		i++;
 	cg_read_controllers(cg, "cgroup.controllers", &present);
 	if (present & knobs[i].bit)
-		err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED, "limit %s: this kernel's %s controller does not have it",
-			     knobs[i].file, knobs[i].controller);
+		err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED,
+			     "limit %s: this kernel's %s controller does not have it", knobs[i].file,
+			     knobs[i].controller);
 	else
 		err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED,
-			     "limit %s: this host does not give the cgroup v2 controller \"%s\"%s%s", knobs[i].file,
-			     knobs[i].controller, str_is_empty(why) ? "" : ": ", str_is_empty(why) ? "" : why);
+			     "limit %s: this host does not give the cgroup v2 controller \"%s\"%s%s",
+			     knobs[i].file, knobs[i].controller, str_is_empty(why) ? "" : ": ",
+			     str_is_empty(why) ? "" : why);
 	err_hint(err, "%s", CG_HINT_DOCTOR);
 	return -EOPNOTSUPP;
 }

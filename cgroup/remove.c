@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Removal of a subtree. What is below the leaf was made inside the container, so its shape is hostile: any depth, any
- * width, and still changing. */
+/* Removal of a subtree. What is below the leaf was made inside the container, so its shape is hostile: any
+ * depth, any width, and still changing. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +11,8 @@
 #include "lib/base/str.h"
 #include "cgroup/internal.h"
 
-/* rmdir every child that lets itself be removed. Returns 0 when no child is left, else the descriptor of the first one that
- * stayed (whose children are to go first), or -errno. */
+/* rmdir every child that lets itself be removed. Returns 0 when no child is left, else the descriptor of the
+ * first one that stayed (whose children are to go first), or -errno. */
 static int sweep(int cg)
 {
 	int fd = openat(cg, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), child = 0;
@@ -40,8 +40,8 @@ static int sweep(int cg)
 
 #define STEPS_MAX 1000000u /* a container that makes folders as fast as we remove them is busy */
 
-/* Empty `top` with one descriptor, whatever the depth: down while children stay, then up again. A folder that is busy
- * although nothing is below it holds processes. */
+/* Empty `top` with one descriptor, whatever the depth: down while children stay, then up again. A folder that
+ * is busy although nothing is below it holds processes. */
 static int empty(int top)
 {
 	auto_fd int at = fd_dup(top);

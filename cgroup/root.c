@@ -42,7 +42,8 @@ static void unescape(char *s)
 	*out = '\0';
 }
 
-/* "36 35 98:0 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw": the mount point, when the type is cgroup2. */
+/* "36 35 98:0 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw": the mount point, when the type is cgroup2.
+ */
 static const char *mount_point_of(char *line)
 {
 	char *type = strstr(line, " - "), *field = line, *end;
@@ -96,21 +97,23 @@ int cg_open_root(struct error *err)
 	return fd;
 }
 
-/* Delegated to us: systemd marks the unit's cgroup (user.delegate since 251, trusted.delegate before), and a unit
- * that was delegated to somebody else (user@1000.service, seen from a root shell below it) belongs to them. */
+/* Delegated to us: systemd marks the unit's cgroup (user.delegate since 251, trusted.delegate before), and a
+ * unit that was delegated to somebody else (user@1000.service, seen from a root shell below it) belongs to
+ * them. */
 static bool is_delegated_to_us(int cg)
 {
 	char path[32], value[2];
 	struct stat st;
 
 	path_proc_fd(cg, path);
-	if (getxattr(path, "user.delegate", value, 1) != 1 && getxattr(path, "trusted.delegate", value, 1) != 1)
+	if (getxattr(path, "user.delegate", value, 1) != 1 &&
+	    getxattr(path, "trusted.delegate", value, 1) != 1)
 		return false;
 	return value[0] == '1' && fstat(cg, &st) == 0 && st.st_uid == geteuid();
 }
 
-/* The caller's cgroup below its cgroup namespace's root, without the leading slash; "" at the top, without a cgroup2
- * line, and for one above our root ("/../x"), which is out of reach. Malloc'ed. */
+/* The caller's cgroup below its cgroup namespace's root, without the leading slash; "" at the top, without a
+ * cgroup2 line, and for one above our root ("/../x"), which is out of reach. Malloc'ed. */
 static int read_current(char **ret, struct error *err)
 {
 	auto_free char *text = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Capabilities (capabilities(7)), by the system calls themselves: libcap asks the kernel half a dozen questions when it
- * is loaded, in every program, and has nothing that is needed here. */
+/* Capabilities (capabilities(7)), by the system calls themselves: libcap asks the kernel half a dozen
+ * questions when it is loaded, in every program, and has nothing that is needed here. */
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -16,17 +16,52 @@
 #define CAPS_MAX 64
 
 static const char *const names[] = {
-	"chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
-	"linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
-	"sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
-	"sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap",
-	"mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
+	"chown",
+	"dac_override",
+	"dac_read_search",
+	"fowner",
+	"fsetid",
+	"kill",
+	"setgid",
+	"setuid",
+	"setpcap",
+	"linux_immutable",
+	"net_bind_service",
+	"net_broadcast",
+	"net_admin",
+	"net_raw",
+	"ipc_lock",
+	"ipc_owner",
+	"sys_module",
+	"sys_rawio",
+	"sys_chroot",
+	"sys_ptrace",
+	"sys_pacct",
+	"sys_admin",
+	"sys_boot",
+	"sys_nice",
+	"sys_resource",
+	"sys_time",
+	"sys_tty_config",
+	"mknod",
+	"lease",
+	"audit_write",
+	"audit_control",
+	"setfcap",
+	"mac_override",
+	"mac_admin",
+	"syslog",
+	"wake_alarm",
+	"block_suspend",
+	"audit_read",
+	"perfmon",
+	"bpf",
 	"checkpoint_restore",
 };
 
-/* Docker's set: what package managers and network services need inside and what is harmless within a user namespace.
- * NET_RAW is in it (ping, dhcp clients): it reaches only the container's own network namespace, whose host side drops
- * forged source addresses. */
+/* Docker's set: what package managers and network services need inside and what is harmless within a user
+ * namespace. NET_RAW is in it (ping, dhcp clients): it reaches only the container's own network namespace,
+ * whose host side drops forged source addresses. */
 const uint64_t caps_application = BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FSETID) | BIT(CAP_FOWNER) |
 				  BIT(CAP_MKNOD) | BIT(CAP_NET_RAW) | BIT(CAP_SETGID) | BIT(CAP_SETUID) |
 				  BIT(CAP_SETFCAP) | BIT(CAP_SETPCAP) | BIT(CAP_NET_BIND_SERVICE) |
@@ -89,7 +124,8 @@ int caps_bound(const struct sandbox_config *c, struct error *err)
 			continue;
 		if (errno == EINVAL) /* above the kernel's last */
 			break;
-		return err_sys(err, -errno, "drop %s from the bounding set", caps_name(i) ? caps_name(i) : "a capability");
+		return err_sys(err, -errno, "drop %s from the bounding set",
+			       caps_name(i) ? caps_name(i) : "a capability");
 	}
 	return 0;
 }

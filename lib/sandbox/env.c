@@ -50,7 +50,8 @@ static int search(const char *name, const char *dirs, char *ret)
 		int r;
 
 		/* An empty element is the current folder. */
-		if ((size_t)snprintf(path, sizeof(path), "%.*s%s%s", (int)n, d, n ? "/" : "", name) < sizeof(path)) {
+		if ((size_t)snprintf(path, sizeof(path), "%.*s%s%s", (int)n, d, n ? "/" : "", name) <
+		    sizeof(path)) {
 			r = test_program(path);
 			if (r == 0) {
 				memcpy(ret, path, strlen(path) + 1);
@@ -112,12 +113,14 @@ int cwd_apply(const char *cwd, bool create, struct error *err)
 	auto_fd int dir = -1;
 
 	if (!path_is_absolute(cwd))
-		return err_set_kind(err, -EINVAL, ERR_USAGE, "working folder \"%s\": not an absolute path", cwd);
+		return err_set_kind(err, -EINVAL, ERR_USAGE, "working folder \"%s\": not an absolute path",
+				    cwd);
 	dir = open_dir(cwd);
 	if (dir == -ENOENT && create)
 		dir = make_dir(cwd);
 	if (dir == -ELOOP)
-		return err_set(err, dir, "working folder %s: leads over a link of /proc, or in a circle", cwd);
+		return err_set(err, dir, "working folder %s: leads over a link of /proc, or in a circle",
+			       cwd);
 	if (dir < 0)
 		return err_sys(err, dir, "working folder %s", cwd);
 	if (fchdir(dir) < 0)

@@ -8,8 +8,8 @@
 #include "lib/sandbox/procfs.h"
 #include "lib/sandbox/sandbox.h"
 
-#define LINES_MAX 340 /* UID_GID_MAP_MAX_EXTENTS */
-#define TEXT_MAX 4095 /* the kernel takes less than a page, in one write */
+#define LINES_MAX 340	      /* UID_GID_MAP_MAX_EXTENTS */
+#define TEXT_MAX 4095	      /* the kernel takes less than a page, in one write */
 #define ID_LAST 0xfffffffeULL /* 4294967295 is "no id" */
 
 static bool overlap(uint32_t a, uint32_t na, uint32_t b, uint32_t nb)
@@ -20,22 +20,27 @@ static bool overlap(uint32_t a, uint32_t na, uint32_t b, uint32_t nb)
 int idmap_check(const struct id_map *m, size_t n, struct error *err)
 {
 	if (n == 0 || n > LINES_MAX)
-		return err_set_kind(err, -EINVAL, ERR_USAGE, "id map: 1 to %d ranges are possible, not %zu", LINES_MAX, n);
+		return err_set_kind(err, -EINVAL, ERR_USAGE, "id map: 1 to %d ranges are possible, not %zu",
+				    LINES_MAX, n);
 	for (size_t i = 0; i < n; i++) {
 		if (m[i].count == 0)
 			return err_set_kind(err, -EINVAL, ERR_USAGE, "id map: range %zu is empty", i);
-		if ((uint64_t)m[i].inside + m[i].count - 1 > ID_LAST || (uint64_t)m[i].outside + m[i].count - 1 > ID_LAST)
-			return err_set_kind(err, -ERANGE, ERR_USAGE, "id map: range %u %u %u goes over the last id",
-					    m[i].inside, m[i].outside, m[i].count);
+		if ((uint64_t)m[i].inside + m[i].count - 1 > ID_LAST ||
+		    (uint64_t)m[i].outside + m[i].count - 1 > ID_LAST)
+			return err_set_kind(err, -ERANGE, ERR_USAGE,
+					    "id map: range %u %u %u goes over the last id", m[i].inside,
+					    m[i].outside, m[i].count);
 		for (size_t j = 0; j < i; j++)
 			if (overlap(m[i].inside, m[i].count, m[j].inside, m[j].count) ||
 			    overlap(m[i].outside, m[i].count, m[j].outside, m[j].count))
-				return err_set_kind(err, -EINVAL, ERR_USAGE, "id map: ranges %zu and %zu overlap", j, i);
+				return err_set_kind(err, -EINVAL, ERR_USAGE,
+						    "id map: ranges %zu and %zu overlap", j, i);
 	}
 	return 0;
 }
 
-static int write_map(int proc, pid_t pid, const char *file, const struct id_map *m, size_t n, struct error *err)
+static int write_map(int proc, pid_t pid, const char *file, const struct id_map *m, size_t n,
+		     struct error *err)
 {
 	cleanup(strbuf_done) struct strbuf text = { 0 };
 	char path[32];

@@ -12,11 +12,11 @@ static const struct {
 	const char *name;
 	int resource;
 } resources[] = {
-	{ "as", RLIMIT_AS },	     { "core", RLIMIT_CORE },		{ "cpu", RLIMIT_CPU },
-	{ "data", RLIMIT_DATA },     { "fsize", RLIMIT_FSIZE },		{ "locks", RLIMIT_LOCKS },
+	{ "as", RLIMIT_AS },	       { "core", RLIMIT_CORE },		{ "cpu", RLIMIT_CPU },
+	{ "data", RLIMIT_DATA },       { "fsize", RLIMIT_FSIZE },	{ "locks", RLIMIT_LOCKS },
 	{ "memlock", RLIMIT_MEMLOCK }, { "msgqueue", RLIMIT_MSGQUEUE }, { "nice", RLIMIT_NICE },
-	{ "nofile", RLIMIT_NOFILE }, { "nproc", RLIMIT_NPROC },		{ "rss", RLIMIT_RSS },
-	{ "rtprio", RLIMIT_RTPRIO }, { "rttime", RLIMIT_RTTIME },	{ "sigpending", RLIMIT_SIGPENDING },
+	{ "nofile", RLIMIT_NOFILE },   { "nproc", RLIMIT_NPROC },	{ "rss", RLIMIT_RSS },
+	{ "rtprio", RLIMIT_RTPRIO },   { "rttime", RLIMIT_RTTIME },	{ "sigpending", RLIMIT_SIGPENDING },
 	{ "stack", RLIMIT_STACK },
 };
 
@@ -47,7 +47,8 @@ int rlimit_apply(const struct sandbox_config *c, struct error *err)
 
 		cut_to_own(l, &v);
 		if (setrlimit((int)l->resource, &v) < 0)
-			return err_sys(err, -errno, "limit %s to %" PRIu64 ":%" PRIu64, name_of(l->resource), l->soft, l->hard);
+			return err_sys(err, -errno, "limit %s to %" PRIu64 ":%" PRIu64, name_of(l->resource),
+				       l->soft, l->hard);
 	}
 	return 0;
 }
@@ -85,7 +86,8 @@ int rlimit_parse(const char *s, struct sandbox_rlimit *ret)
 	if (!eq || parse_name(s, (size_t)(eq - s), &l.resource) < 0)
 		return -EINVAL;
 	soft = colon ? str_dup_n(eq + 1, (size_t)(colon - eq - 1)) : str_dup(eq + 1);
-	if (parse_value(soft, &l.soft) < 0 || parse_value(colon ? colon + 1 : soft, &l.hard) < 0 || l.soft > l.hard)
+	if (parse_value(soft, &l.soft) < 0 || parse_value(colon ? colon + 1 : soft, &l.hard) < 0 ||
+	    l.soft > l.hard)
 		return -EINVAL;
 	*ret = l;
 	return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names and architectures of libseccomp. What its header declares meets the names of sandbox.h (seccomp_load), so only
- * this file includes it and nothing else of the public functions is here. */
+/* Names and architectures of libseccomp. What its header declares meets the names of sandbox.h
+ * (seccomp_load), so only this file includes it and nothing else of the public functions is here. */
 #include <errno.h>
 #include <seccomp.h>
 #include <stdio.h>
@@ -55,11 +55,26 @@ static const struct {
 	const char *name;
 	int nr;
 } newer[] = {
-	{ "set_mempolicy_home_node", 450 }, { "cachestat", 451 }, { "fchmodat2", 452 }, { "map_shadow_stack", 453 },
-	{ "futex_wake", 454 }, { "futex_wait", 455 }, { "futex_requeue", 456 }, { "statmount", 457 },
-	{ "listmount", 458 }, { "lsm_get_self_attr", 459 }, { "lsm_set_self_attr", 460 }, { "lsm_list_modules", 461 },
-	{ "mseal", 462 }, { "setxattrat", 463 }, { "getxattrat", 464 }, { "listxattrat", 465 },
-	{ "removexattrat", 466 }, { "open_tree_attr", 467 }, { "file_getattr", 468 }, { "file_setattr", 469 },
+	{ "set_mempolicy_home_node", 450 },
+	{ "cachestat", 451 },
+	{ "fchmodat2", 452 },
+	{ "map_shadow_stack", 453 },
+	{ "futex_wake", 454 },
+	{ "futex_wait", 455 },
+	{ "futex_requeue", 456 },
+	{ "statmount", 457 },
+	{ "listmount", 458 },
+	{ "lsm_get_self_attr", 459 },
+	{ "lsm_set_self_attr", 460 },
+	{ "lsm_list_modules", 461 },
+	{ "mseal", 462 },
+	{ "setxattrat", 463 },
+	{ "getxattrat", 464 },
+	{ "listxattrat", 465 },
+	{ "removexattrat", 466 },
+	{ "open_tree_attr", 467 },
+	{ "file_getattr", 468 },
+	{ "file_setattr", 469 },
 	{ "listns", 470 },
 };
 #define X32_BIT 0x40000000u
@@ -157,8 +172,10 @@ void sc_program_make(struct sc_profile *p, struct sc_program *ret)
 		rules[i] = p->entries.v[i].rule;
 	*ret = (struct sc_program){
 		.default_action = p->default_action,
-		/* So that a libc newer than the profile falls back instead of giving up (runc does the same). */
-		.unknown_action = is_errno && !p->errno_given ? SECCOMP_RET_ERRNO | ENOSYS : p->default_action,
+		/* So that a libc newer than the profile falls back instead of giving up (runc does the same).
+		 */
+		.unknown_action =
+			is_errno && !p->errno_given ? SECCOMP_RET_ERRNO | ENOSYS : p->default_action,
 		.rules = rules,
 		.n_rules = p->entries.n,
 		.tables = { { .audit_arch = native, .x32_closed = native == SCMP_ARCH_X86_64 } },

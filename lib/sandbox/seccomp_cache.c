@@ -70,8 +70,8 @@ static void make_name(const struct seccomp_input *in, char name[NAME_SIZE])
 
 	sc_library_version(version, sizeof(version));
 	sc_host_probe(&host, in->caps);
-	n = snprintf(key, sizeof(key), "%d %s %s %x %llx\n", SC_COMPILER_VERSION, version, host.scmp_arch, host.kernel,
-		     (unsigned long long)in->caps);
+	n = snprintf(key, sizeof(key), "%d %s %s %x %llx\n", SC_COMPILER_VERSION, version, host.scmp_arch,
+		     host.kernel, (unsigned long long)in->caps);
 	sha256_init(&s);
 	sha256_add(&s, key, (size_t)n);
 	sha256_add(&s, in->json, in->json_len);
@@ -114,7 +114,8 @@ static int read_cached(int dir, const char *name, void **ret, size_t *ret_size)
 
 static void write_cached(int dir, const char *name, const void *p, size_t size)
 {
-	struct head h = { .version = SC_COMPILER_VERSION, .n = (uint32_t)(size / sizeof(struct sock_filter)) };
+	struct head h = { .version = SC_COMPILER_VERSION,
+			  .n = (uint32_t)(size / sizeof(struct sock_filter)) };
 	auto_free char *file = mem_alloc(sizeof(h) + size);
 
 	memcpy(h.magic, magic, sizeof(magic));

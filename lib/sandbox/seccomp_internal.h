@@ -37,17 +37,17 @@ struct sc_entry { /* of a profile: what syscalls[index] says of these names */
 struct sc_profile {
 	struct arena arena;
 	uint32_t default_action;
-	bool errno_given; /* "defaultErrnoRet" is there */
-	uint32_t flags; /* SECCOMP_FILTER_FLAG_* */
+	bool errno_given;  /* "defaultErrnoRet" is there */
+	uint32_t flags;	   /* SECCOMP_FILTER_FLAG_* */
 	struct strv archs; /* names of architectures besides the native one: SCMP_ARCH_* */
 	ARRAY_OF(struct sc_entry) entries;
 	struct strv others; /* named by entries that do not count here */
 };
 struct sc_host { /* what "includes" and "excludes" ask about */
 	uint64_t caps;
-	const char *arch; /* as Go spells it: "amd64" */
+	const char *arch;      /* as Go spells it: "amd64" */
 	const char *scmp_arch; /* "SCMP_ARCH_X86_64" */
-	uint32_t kernel; /* major << 16 | minor */
+	uint32_t kernel;       /* major << 16 | minor */
 };
 int sc_profile_parse(const char *json, size_t len, const struct sc_host *host, struct sc_profile *ret,
 		     struct error *err);
@@ -62,14 +62,14 @@ struct sc_table { /* one AUDIT_ARCH_* */
 	uint32_t audit_arch;
 	bool x32_closed; /* numbers with bit 30 are another call table that is not open (x86-64) */
 	ARRAY_OF(struct sc_match) matches;
-	/* The highest number that the profile names, also where it does not count here; 0: none. The second is for numbers
-	 * with bit 30. */
+	/* The highest number that the profile names, also where it does not count here; 0: none. The second
+	 * is for numbers with bit 30. */
 	uint32_t last, last_x32;
 };
 /*
- * What decides a call: among the rules for its number whose conditions hold, the strictest action (in the kernel's order
- * among filters, seccomp(2)), the earlier rule among equals; without one, the default. Numbers above the table's last
- * get `unknown_action`. Architectures without a table: the process is killed.
+ * What decides a call: among the rules for its number whose conditions hold, the strictest action (in the
+ * kernel's order among filters, seccomp(2)), the earlier rule among equals; without one, the default. Numbers
+ * above the table's last get `unknown_action`. Architectures without a table: the process is killed.
  */
 struct sc_program {
 	uint32_t default_action, unknown_action;

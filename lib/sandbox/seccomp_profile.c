@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* JSON in the OCI schema (runtime-spec config-linux.md "Seccomp", with the "archMap", "includes" and "excludes" of the
- * files that Docker and Podman ship) -> rules. */
+/* JSON in the OCI schema (runtime-spec config-linux.md "Seccomp", with the "archMap", "includes" and
+ * "excludes" of the files that Docker and Podman ship) -> rules. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,15 +19,23 @@ struct word {
 	uint32_t value;
 };
 static const struct word actions[] = {
-	{ "SCMP_ACT_KILL", SECCOMP_RET_KILL_THREAD },	      { "SCMP_ACT_KILL_THREAD", SECCOMP_RET_KILL_THREAD },
-	{ "SCMP_ACT_KILL_PROCESS", SECCOMP_RET_KILL_PROCESS }, { "SCMP_ACT_TRAP", SECCOMP_RET_TRAP },
-	{ "SCMP_ACT_ERRNO", SECCOMP_RET_ERRNO },	      { "SCMP_ACT_TRACE", SECCOMP_RET_TRACE },
-	{ "SCMP_ACT_LOG", SECCOMP_RET_LOG },		      { "SCMP_ACT_ALLOW", SECCOMP_RET_ALLOW },
+	{ "SCMP_ACT_KILL", SECCOMP_RET_KILL_THREAD },
+	{ "SCMP_ACT_KILL_THREAD", SECCOMP_RET_KILL_THREAD },
+	{ "SCMP_ACT_KILL_PROCESS", SECCOMP_RET_KILL_PROCESS },
+	{ "SCMP_ACT_TRAP", SECCOMP_RET_TRAP },
+	{ "SCMP_ACT_ERRNO", SECCOMP_RET_ERRNO },
+	{ "SCMP_ACT_TRACE", SECCOMP_RET_TRACE },
+	{ "SCMP_ACT_LOG", SECCOMP_RET_LOG },
+	{ "SCMP_ACT_ALLOW", SECCOMP_RET_ALLOW },
 	{ "SCMP_ACT_NOTIFY", SECCOMP_RET_USER_NOTIF },
 };
 static const struct word operators[] = {
-	{ "SCMP_CMP_NE", SC_NE }, { "SCMP_CMP_LT", SC_LT }, { "SCMP_CMP_LE", SC_LE },
-	{ "SCMP_CMP_EQ", SC_EQ }, { "SCMP_CMP_GE", SC_GE }, { "SCMP_CMP_GT", SC_GT },
+	{ "SCMP_CMP_NE", SC_NE },
+	{ "SCMP_CMP_LT", SC_LT },
+	{ "SCMP_CMP_LE", SC_LE },
+	{ "SCMP_CMP_EQ", SC_EQ },
+	{ "SCMP_CMP_GE", SC_GE },
+	{ "SCMP_CMP_GT", SC_GT },
 	{ "SCMP_CMP_MASKED_EQ", SC_MASKED_EQ },
 };
 static const struct word filter_flags[] = {
@@ -52,8 +60,7 @@ static int bad(struct error *err, const char *member, const char *what, const ch
 }
 
 /* "action" with "errnoRet", or "defaultAction" with "defaultErrnoRet". */
-static int get_action(const json *o, const char *key, const char *errno_key, uint32_t *ret, bool *ret_given,
-		      struct error *err)
+static int get_action(const json *o, const char *key, const char *errno_key, uint32_t *ret, struct error *err)
 {
 	const char *name = NULL;
 	uint32_t action, data = EPERM;
@@ -66,7 +73,8 @@ static int get_action(const json *o, const char *key, const char *errno_key, uin
 	if (find_word(actions, ARRAY_SIZE(actions), name, &action) < 0)
 		return bad(err, key, "unknown action", name);
 	if (action == SECCOMP_RET_USER_NOTIF)
-		return err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED, "%s: SCMP_ACT_NOTIFY is not supported", key);
+		return err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED, "%s: SCMP_ACT_NOTIFY is not supported",
+				    key);
 	given = json_get_u32(o, errno_key, &data, err);
 	if (given < 0)
 		return given;
@@ -77,7 +85,6 @@ static int get_action(const json *o, const char *key, const char *errno_key, uin
 	if (action == SECCOMP_RET_ERRNO || action == SECCOMP_RET_TRACE)
 		action |= data;
 	*ret = action;
-	*ret_given = given > 0;
 	return 0;
 }
 
@@ -86,16 +93,17 @@ int sc_kernel_parse(const char *release, uint32_t *ret)
 	unsigned major, minor;
 	int end = 0;
 
-	if (sscanf(release, "%4u.%4u%n", &major, &minor, &end) != 2 || release[0] == '+' || release[0] == ' ' ||
-	    major > UINT16_MAX || minor > UINT16_MAX)
+	if (sscanf(release, "%4u.%4u%n", &major, &minor, &end) != 2 || release[0] == '+' ||
+	    release[0] == ' ' || major > UINT16_MAX || minor > UINT16_MAX)
 		return -EINVAL;
 	*ret = major << 16 | minor;
 	return 0;
 }
 
-/* One "includes" or "excludes". *ret_all: everything it asks for holds; *ret_any: something of it does. Members that
- * are not there count as holding for the first, and not for the second. */
-static int test_condition(const json *o, const struct sc_host *h, bool *ret_all, bool *ret_any, struct error *err)
+/* One "includes" or "excludes". *ret_all: everything it asks for holds; *ret_any: something of it does.
+ * Members that are not there count as holding for the first, and not for the second. */
+static int test_condition(const json *o, const struct sc_host *h, bool *ret_all, bool *ret_any,
+			  struct error *err)
 {
 	static const char *const keys[] = { "caps", "arches", "minKernel", NULL };
 	const json *caps = NULL, *arches = NULL;
@@ -103,7 +111,8 @@ static int test_condition(const json *o, const struct sc_host *h, bool *ret_all,
 	bool all = true, any = false, found = false;
 	int r = json_only_keys(o, keys, err);
 
-	if (r < 0 || (r = json_get_arr(o, "caps", &caps, err)) < 0 || (r = json_get_arr(o, "arches", &arches, err)) < 0 ||
+	if (r < 0 || (r = json_get_arr(o, "caps", &caps, err)) < 0 ||
+	    (r = json_get_arr(o, "arches", &arches, err)) < 0 ||
 	    (r = json_get_str(o, "minKernel", &kernel, err)) < 0)
 		return r;
 	for (size_t i = 0; i < json_len(caps); i++) {
@@ -173,7 +182,8 @@ static int parse_cond(const json *o, struct sc_cond *ret, struct error *err)
 		return err_set_kind(err, -EINVAL, ERR_USAGE, "expected an object");
 	if ((r = json_only_keys(o, keys, err)) < 0 || (r = json_get_u32(o, "index", &index, err)) < 0 ||
 	    (r = json_get_u64(o, "value", &c.value, err)) < 0 ||
-	    (r = json_get_u64(o, "valueTwo", &c.value_two, err)) < 0 || (r = json_get_str(o, "op", &op, err)) < 0)
+	    (r = json_get_u64(o, "valueTwo", &c.value_two, err)) < 0 ||
+	    (r = json_get_str(o, "op", &op, err)) < 0)
 		return r;
 	if (index > 5)
 		return err_set_kind(err, -EINVAL, ERR_USAGE, "index: expected 0 to 5");
@@ -220,8 +230,8 @@ static int parse_names(const json *o, struct sc_profile *p, struct strv *ret, st
 	return ret->n ? 0 : err_set_kind(err, -EINVAL, ERR_USAGE, "names: missing");
 }
 
-/* Two conditions on the same argument in one entry are alternatives, each a rule of its own: so do runc, crun and
- * Docker, and profiles are written for it. */
+/* Two conditions on the same argument in one entry are alternatives, each a rule of its own: so do runc, crun
+ * and Docker, and profiles are written for it. */
 static bool has_alternatives(const struct sc_rule *rule)
 {
 	for (size_t i = 0; i < rule->n; i++)
@@ -252,19 +262,20 @@ static void add_entry(struct sc_profile *p, const struct sc_entry *e, bool here)
 	}
 }
 
-static int parse_entry(const json *o, const struct sc_host *h, struct sc_profile *p, size_t index, struct error *err)
+static int parse_entry(const json *o, const struct sc_host *h, struct sc_profile *p, size_t index,
+		       struct error *err)
 {
-	static const char *const keys[] = { "names", "name", "action", "errnoRet", "args", "comment", "includes",
-					    "excludes", NULL };
+	static const char *const keys[] = { "names",   "name",	   "action",   "errnoRet", "args",
+					    "comment", "includes", "excludes", NULL };
 	struct sc_entry e = { .index = index };
-	bool here = false, given;
+	bool here = false;
 	int r;
 
 	if (json_kind_of(o) != JSON_OBJECT)
 		return err_set_kind(err, -EINVAL, ERR_USAGE, "expected an object");
 	/* All of it is checked, also where it does not apply: a profile is right or wrong on every host. */
 	if ((r = json_only_keys(o, keys, err)) < 0 || (r = parse_names(o, p, &e.names, err)) < 0 ||
-	    (r = get_action(o, "action", "errnoRet", &e.rule.action, &given, err)) < 0 ||
+	    (r = get_action(o, "action", "errnoRet", &e.rule.action, err)) < 0 ||
 	    (r = parse_conds(o, &e.rule, err)) < 0 || (r = applies(o, h, &here, err)) < 0)
 		return r;
 	add_entry(p, &e, here);
@@ -317,10 +328,11 @@ static int parse_arch_map(const json *o, const struct sc_host *h, struct sc_prof
 
 		if (json_kind_of(e) != JSON_OBJECT)
 			r = err_set_kind(err, -EINVAL, ERR_USAGE, "expected an object");
-		else if ((r = json_only_keys(e, keys, err)) >= 0 && (r = json_get_str(e, "architecture", &name, err)) >= 0)
-			r = name && sc_arch_is_known(name) ?
-				    add_archs(e, "subArchitectures", str_eq(name, h->scmp_arch), p, err) :
-				    bad(err, "architecture", "unknown architecture", name ? name : "");
+		else if ((r = json_only_keys(e, keys, err)) >= 0 &&
+			 (r = json_get_str(e, "architecture", &name, err)) >= 0)
+			r = name && sc_arch_is_known(name)
+				    ? add_archs(e, "subArchitectures", str_eq(name, h->scmp_arch), p, err)
+				    : bad(err, "architecture", "unknown architecture", name ? name : "");
 		if (r < 0)
 			err_prefix(err, "archMap[%zu]", i);
 	}
@@ -344,25 +356,32 @@ static int parse_flags(const json *o, struct sc_profile *p, struct error *err)
 
 static int parse_top(const json *o, const struct sc_host *h, struct sc_profile *p, struct error *err)
 {
-	static const char *const keys[] = { "defaultAction", "defaultErrnoRet", "architectures", "archMap", "flags",
-					    "syscalls", "comment", "listenerPath", "listenerMetadata", NULL };
+	static const char *const keys[] = {
+		"defaultAction", "defaultErrnoRet", "architectures", "archMap",		 "flags",
+		"syscalls",	 "comment",	    "listenerPath",  "listenerMetadata", NULL
+	};
 	const char *listener = NULL;
+	uint32_t given;
 	int r;
 
 	if (json_kind_of(o) != JSON_OBJECT)
 		return err_set_kind(err, -EINVAL, ERR_USAGE, "expected an object");
-	if ((r = json_only_keys(o, keys, err)) < 0 || (r = json_get_str(o, "listenerPath", &listener, err)) < 0)
+	if ((r = json_only_keys(o, keys, err)) < 0 ||
+	    (r = json_get_str(o, "listenerPath", &listener, err)) < 0)
 		return r;
 	if (!str_is_empty(listener))
-		return err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED, "listenerPath: listeners are not supported");
-	if ((r = get_action(o, "defaultAction", "defaultErrnoRet", &p->default_action, &p->errno_given, err)) < 0 ||
+		return err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED,
+				    "listenerPath: listeners are not supported");
+	p->errno_given = json_get_u32(o, "defaultErrnoRet", &given, NULL) > 0;
+	if ((r = get_action(o, "defaultAction", "defaultErrnoRet", &p->default_action, err)) < 0 ||
 	    (r = add_archs(o, "architectures", true, p, err)) < 0 || (r = parse_arch_map(o, h, p, err)) < 0 ||
 	    (r = parse_flags(o, p, err)) < 0)
 		return r;
 	return parse_entries(o, h, p, err);
 }
 
-int sc_profile_parse(const char *text, size_t len, const struct sc_host *host, struct sc_profile *ret, struct error *err)
+int sc_profile_parse(const char *text, size_t len, const struct sc_host *host, struct sc_profile *ret,
+		     struct error *err)
 {
 	struct sc_profile p = { 0 };
 	auto_json json *o = NULL;

@@ -13,22 +13,18 @@
 #define NAME_MAX_ 255
 #define VALUE_MAX 1024
 
-/* What each namespace owns (sysctl/kernel.rst, namespaces(7)); a name ending in '.' stands for all below it. */
+/* What each namespace owns (sysctl/kernel.rst, namespaces(7)); a name ending in '.' stands for all below it.
+ */
 static const struct {
 	const char *name;
 	uint64_t namespace;
 	const char *namespace_name;
 } allowed[] = {
-	{ "net.", CLONE_NEWNET, "network" },
-	{ "fs.mqueue.", CLONE_NEWIPC, "ipc" },
-	{ "kernel.msgmax", CLONE_NEWIPC, "ipc" },
-	{ "kernel.msgmnb", CLONE_NEWIPC, "ipc" },
-	{ "kernel.msgmni", CLONE_NEWIPC, "ipc" },
-	{ "kernel.sem", CLONE_NEWIPC, "ipc" },
-	{ "kernel.shmall", CLONE_NEWIPC, "ipc" },
-	{ "kernel.shmmax", CLONE_NEWIPC, "ipc" },
-	{ "kernel.shmmni", CLONE_NEWIPC, "ipc" },
-	{ "kernel.shm_rmid_forced", CLONE_NEWIPC, "ipc" },
+	{ "net.", CLONE_NEWNET, "network" },	      { "fs.mqueue.", CLONE_NEWIPC, "ipc" },
+	{ "kernel.msgmax", CLONE_NEWIPC, "ipc" },     { "kernel.msgmnb", CLONE_NEWIPC, "ipc" },
+	{ "kernel.msgmni", CLONE_NEWIPC, "ipc" },     { "kernel.sem", CLONE_NEWIPC, "ipc" },
+	{ "kernel.shmall", CLONE_NEWIPC, "ipc" },     { "kernel.shmmax", CLONE_NEWIPC, "ipc" },
+	{ "kernel.shmmni", CLONE_NEWIPC, "ipc" },     { "kernel.shm_rmid_forced", CLONE_NEWIPC, "ipc" },
 	{ "kernel.domainname", CLONE_NEWUTS, "uts" },
 };
 #define DOMAINNAME "kernel.domainname"
@@ -56,11 +52,13 @@ int sysctl_check(const char *name, uint64_t namespaces, struct error *err)
 	if (!is_well_formed(name))
 		return err_set_kind(err, -EINVAL, ERR_USAGE, "sysctl \"%.64s\": malformed name", name);
 	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++) {
-		if (str_ends(allowed[i].name, ".") ? !str_starts(name, allowed[i].name) : !str_eq(name, allowed[i].name))
+		if (str_ends(allowed[i].name, ".") ? !str_starts(name, allowed[i].name)
+						   : !str_eq(name, allowed[i].name))
 			continue;
 		if (namespaces & allowed[i].namespace)
 			return 0;
-		return err_set_kind(err, -EPERM, ERR_USAGE, "sysctl %s: the container has no %s namespace of its own", name,
+		return err_set_kind(err, -EPERM, ERR_USAGE,
+				    "sysctl %s: the container has no %s namespace of its own", name,
 				    allowed[i].namespace_name);
 	}
 	return err_set_kind(err, -EPERM, ERR_USAGE, "sysctl %s: not one that belongs to a container", name);
@@ -74,7 +72,9 @@ static int apply_one(int proc, const struct sandbox_sysctl *s, struct error *err
 		return err_set_kind(err, -EINVAL, ERR_USAGE, "sysctl %s: the value is too long", s->name);
 	/* The file of this one asks for privileges on the host; the system call for ones in the namespace. */
 	if (str_eq(s->name, DOMAINNAME))
-		return setdomainname(s->value, strlen(s->value)) < 0 ? err_sys(err, -errno, "sysctl %s", s->name) : 0;
+		return setdomainname(s->value, strlen(s->value)) < 0
+			       ? err_sys(err, -errno, "sysctl %s", s->name)
+			       : 0;
 	path = str_fmt("sys/%s", s->name);
 	for (char *p = path; *p; p++)
 		if (*p == '.')

@@ -13,8 +13,8 @@
 
 #define FILE_MAX (1u << 20)
 
-/* One of the image's files: *ret stays NULL when there is none. Opened without waiting for a fifo's other end; a device
- * cannot be opened, as the root is mounted without them. */
+/* One of the image's files: *ret stays NULL when there is none. Opened without waiting for a fifo's other
+ * end; a device cannot be opened, as the root is mounted without them. */
 static int read_db(int root, const char *path, char **ret, struct error *err)
 {
 	auto_fd int fd = path_open_in(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
@@ -30,7 +30,8 @@ static int read_db(int root, const char *path, char **ret, struct error *err)
 	return n < 0 ? err_sys(err, (int)n, "%s of the container", path) : 0;
 }
 
-/* With ids alone the files only tell the home folder: they may be broken, and the container still be entered. */
+/* With ids alone the files only tell the home folder: they may be broken, and the container still be entered.
+ */
 static bool needs_files(const struct user_spec *s, const struct strv *groups)
 {
 	for (size_t i = 0; i < groups->n; i++)
@@ -39,7 +40,8 @@ static bool needs_files(const struct user_spec *s, const struct strv *groups)
 	return s->user && !(s->user_is_id && s->group && s->group_is_id);
 }
 
-int user_resolve(int root, const struct process_config *p, uint32_t id_count, struct sandbox_user *ret, struct error *err)
+int user_resolve(int root, const struct process_config *p, uint32_t id_count, struct sandbox_user *ret,
+		 struct error *err)
 {
 	auto_free char *passwd = NULL, *group = NULL;
 	struct user_db db;
@@ -55,8 +57,8 @@ int user_resolve(int root, const struct process_config *p, uint32_t id_count, st
 		r = read_db(root, "/etc/group", &group, needed ? err : NULL);
 	if (r < 0 && needed)
 		return r;
-	db = (struct user_db){ .passwd = passwd, .group = group };
-	return user_find(&db, &spec, &p->groups, id_count, ret, err);
+	db = (struct user_db){ .passwd = passwd, .group = group, .id_count = id_count };
+	return user_find(&db, &spec, &p->groups, ret, err);
 }
 
 int user_apply(const struct sandbox_user *u, struct error *err)

@@ -76,21 +76,24 @@ static bool is_name(const char *s)
 {
 	size_t n = strlen(s);
 
-	return n > 0 && n < sizeof(((struct sandbox_user *)0)->name) && is_plain(s, n) && !strpbrk(s, ":/,") &&
-	       !strchr("-+", s[0]);
+	return n > 0 && n < sizeof(((struct sandbox_user *)0)->name) && is_plain(s, n) &&
+	       !strpbrk(s, ":/,") && !strchr("-+", s[0]);
 }
 
-/* A word that starts like a number is one, or is refused: an image's passwd cannot give "0" or "0x0" another meaning. */
+/* A word that starts like a number is one, or is refused: an image's passwd cannot give "0" or "0x0" another
+ * meaning. */
 static int parse_word(const char *s, const char *what, bool *ret_is_id, uint32_t *ret_id, struct error *err)
 {
 	if (s[0] >= '0' && s[0] <= '9') {
 		if (parse_id(s, strlen(s), ret_id) < 0)
-			return err_set_kind(err, -EINVAL, ERR_USAGE, "%s \"%.64s\": not a number from 0 to %u", what, s, USER_ID_MAX);
+			return err_set_kind(err, -EINVAL, ERR_USAGE,
+					    "%s \"%.64s\": not a number from 0 to %u", what, s, USER_ID_MAX);
 		*ret_is_id = true;
 		return 0;
 	}
 	if (!is_name(s))
-		return err_set_kind(err, -EINVAL, ERR_USAGE, "%s \"%.64s\": neither a name nor a number", what, s);
+		return err_set_kind(err, -EINVAL, ERR_USAGE, "%s \"%.64s\": neither a name nor a number",
+				    what, s);
 	*ret_is_id = false;
 	return 0;
 }
@@ -125,8 +128,8 @@ static int check_mapped(const char *what, uint32_t id, uint32_t id_count, struct
 {
 	if (id < id_count)
 		return 0;
-	return err_set_kind(err, -ERANGE, ERR_USAGE, "%s %u: the container has the ids 0 to %u only", what, id,
-			    id_count - 1);
+	return err_set_kind(err, -ERANGE, ERR_USAGE, "%s %u: the container has the ids 0 to %u only", what,
+			    id, id_count - 1);
 }
 
 static void copy_field(const struct line *l, size_t i, bool path, char *dst, size_t size)
@@ -199,21 +202,24 @@ static int add_group(struct sandbox_user *u, uint32_t gid, struct error *err)
 		if (u->groups[i] == gid)
 			return 0;
 	if (u->n_groups == ARRAY_SIZE(u->groups))
-		return err_set_kind(err, -E2BIG, ERR_USAGE, "user: in more than %zu groups", ARRAY_SIZE(u->groups));
+		return err_set_kind(err, -E2BIG, ERR_USAGE, "user: in more than %zu groups",
+				    ARRAY_SIZE(u->groups));
 	u->groups[u->n_groups++] = gid;
 	return 0;
 }
 
-/* The groups that list the user. One that is not mapped cannot be given; that is the image's mistake, not the caller's. */
-static int add_memberships(const char *text, uint32_t id_count, struct sandbox_user *u, struct error *err)
+/* The groups that list the user. One that is not mapped cannot be given; that is the image's mistake, not the
+ * caller's. */
+static int add_memberships(const struct user_db *db, struct sandbox_user *u, struct error *err)
 {
+	const char *text = db->group;
 	struct line l;
 
 	while (next_line(&text, &l)) {
 		uint32_t gid;
 		int r;
 
-		if (field_id(&l, 2, &gid) < 0 || gid >= id_count || !has_member(&l, u->name))
+		if (field_id(&l, 2, &gid) < 0 || gid >= db->id_count || !has_member(&l, u->name))
 			continue;
 		r = add_group(u, gid, err);
 		if (r < 0)
@@ -222,7 +228,7 @@ static int add_memberships(const char *text, uint32_t id_count, struct sandbox_u
 	return 0;
 }
 
-static int add_asked(const struct user_db *db, const struct strv *groups, uint32_t id_count, struct sandbox_user *u,
+static int add_asked(const struct user_db *db, const struct strv *groups, struct sandbox_user *u,
 		     struct error *err)
 {
 	for (size_t i = 0; i < groups->n; i++) {
@@ -231,10 +237,10 @@ static int add_asked(const struct user_db *db, const struct strv *groups, uint32
 		int r = parse_word(groups->v[i], "group", &is_id, &gid, err);
 
 		if (r == 0 && !is_id && !find_group(db->group, groups->v[i], &gid))
-			r = err_set_kind(err, -ENOENT, ERR_NOT_FOUND, "group %s: not in the container's /etc/group",
-					 groups->v[i]);
+			r = err_set_kind(err, -ENOENT, ERR_NOT_FOUND,
+					 "group %s: not in the container's /etc/group", groups->v[i]);
 		if (r == 0)
-			r = check_mapped("group", gid, id_count, err);
+			r = check_mapped("group", gid, db->id_count, err);
 		if (r == 0)
 			r = add_group(u, gid, err);
 		if (r < 0)
@@ -243,7 +249,7 @@ static int add_asked(const struct user_db *db, const struct strv *groups, uint32
 	return 0;
 }
 
-int user_find(const struct user_db *db, const struct user_spec *spec, const struct strv *groups, uint32_t id_count,
+int user_find(const struct user_db *db, const struct user_spec *spec, const struct strv *groups,
 	      struct sandbox_user *ret, struct error *err)
 {
 	struct sandbox_user u = { .uid = spec->uid, .home = "/", .shell = "/bin/sh" };
@@ -251,19 +257,21 @@ int user_find(const struct user_db *db, const struct user_spec *spec, const stru
 	int r = 0;
 
 	if (!found && !spec->user_is_id)
-		return err_set_kind(err, -ENOENT, ERR_NOT_FOUND, "user %s: not in the container's /etc/passwd", spec->user);
+		return err_set_kind(err, -ENOENT, ERR_NOT_FOUND,
+				    "user %s: not in the container's /etc/passwd", spec->user);
 	if (spec->group && spec->group_is_id)
 		u.gid = spec->gid;
 	else if (spec->group && !find_group(db->group, spec->group, &u.gid))
-		return err_set_kind(err, -ENOENT, ERR_NOT_FOUND, "group %s: not in the container's /etc/group", spec->group);
-	r = check_mapped("user", u.uid, id_count, err);
+		return err_set_kind(err, -ENOENT, ERR_NOT_FOUND,
+				    "group %s: not in the container's /etc/group", spec->group);
+	r = check_mapped("user", u.uid, db->id_count, err);
 	if (r == 0)
-		r = check_mapped("group", u.gid, id_count, err);
+		r = check_mapped("group", u.gid, db->id_count, err);
 	/* With a group given, exactly that one (as Docker and runc do). */
 	if (r == 0 && !spec->group && u.name[0])
-		r = add_memberships(db->group, id_count, &u, err);
+		r = add_memberships(db, &u, err);
 	if (r == 0)
-		r = add_asked(db, groups, id_count, &u, err);
+		r = add_asked(db, groups, &u, err);
 	if (r < 0)
 		return r;
 	*ret = u;

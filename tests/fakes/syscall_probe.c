@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which system calls answer here? Each number, and some calls whose arguments matter, in a child of its own, with
- * arguments that do nothing: one line "NAME NUMBER RESULT" each, RESULT being "ok", an errno's name, "signal N" or "blocks".
- * Numbers and names are those of x86-64; elsewhere nothing is probed. Tests include this file with PROBE_NO_MAIN.
+ * Which system calls answer here? Each number, and some calls whose arguments matter, in a child of its own,
+ * with arguments that do nothing: one line "NAME NUMBER RESULT" each, RESULT being "ok", an errno's name,
+ * "signal N" or "blocks". Numbers and names are those of x86-64; elsewhere nothing is probed. Tests include
+ * this file with PROBE_NO_MAIN.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -31,7 +32,7 @@ struct probe {
 };
 struct probe_result {
 	int done, value; /* value: 0 or an errno */
-	int status; /* of the child when !done */
+	int status;	 /* of the child when !done */
 };
 
 #define X32 0x40000000u
@@ -118,7 +119,10 @@ static inline __attribute__((always_inline)) long probe_call(const struct probe 
 	long r;
 
 	if (p->by == BY_INT80) {
-		asm volatile("int $0x80" : "=a"(r) : "a"((long)p->nr), "b"(p->args[0]), "c"(p->args[1]) : "memory");
+		asm volatile("int $0x80"
+			     : "=a"(r)
+			     : "a"((long)p->nr), "b"(p->args[0]), "c"(p->args[1])
+			     : "memory");
 		return (int)r;
 	}
 	asm volatile("syscall"
@@ -198,7 +202,8 @@ int main(void)
 		return 1;
 	probe_all(results);
 	for (size_t i = 0; i < PROBE_COUNT; i++)
-		printf("%s %u %s\n", probe_at(i).name, probe_at(i).nr, probe_text(&results[i], text, sizeof(text)));
+		printf("%s %u %s\n", probe_at(i).name, probe_at(i).nr,
+		       probe_text(&results[i], text, sizeof(text)));
 	return 0;
 }
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A seccomp profile. What comes out of one that is taken must be a program: every way through it ends in an answer. */
+/* A seccomp profile. What comes out of one that is taken must be a program: every way through it ends in an
+ * answer. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -28,7 +29,8 @@ static void check_code(const struct sock_filter *p, size_t n)
 			next += p[i].k;
 		else if (jumps(p[i].code))
 			next += p[i].jt > p[i].jf ? p[i].jt : p[i].jf;
-		else if (p[i].code == (BPF_LD | BPF_W | BPF_ABS) && (p[i].k % 4 || p[i].k + 4 > sizeof(struct seccomp_data)))
+		else if (p[i].code == (BPF_LD | BPF_W | BPF_ABS) &&
+			 (p[i].k % 4 || p[i].k + 4 > sizeof(struct seccomp_data)))
 			abort();
 		else if (p[i].code != (BPF_LD | BPF_W | BPF_ABS) && p[i].code != (BPF_ALU | BPF_AND | BPF_K))
 			abort();
@@ -57,7 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		else if (r > 0 || code || !err.text[0])
 			abort();
 		free(code);
-		/* A profile is well formed or not, whatever the capabilities; only its size depends on them. */
+		/* A profile is well formed or not, whatever the capabilities; only its size depends on them.
+		 */
 		if (i == 0)
 			first = r;
 		else if ((first == -EINVAL) != (r == -EINVAL))

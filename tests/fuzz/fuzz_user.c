@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A user's spelling (first line), a group to add (second line), and passwd and group of an image, separated by a line
+/* A user's spelling (first line), a group to add (second line), and passwd and group of an image, separated
+ * by a line
  * "--". Whatever they say: no id outside the map, and a number is what it says. */
 #include <stdint.h>
 #include <stdlib.h>
@@ -35,7 +36,8 @@ static void check(const char *spelling, const struct sandbox_user *u)
 		abort();
 	if (spelling[0] == '\0' && u->uid != 0)
 		abort();
-	if (spelling[0] >= '0' && spelling[0] <= '9' && (strtoull(spelling, &end, 10) != u->uid || (*end && *end != ':')))
+	if (spelling[0] >= '0' && spelling[0] <= '9' &&
+	    (strtoull(spelling, &end, 10) != u->uid || (*end && *end != ':')))
 		abort();
 	if (strchr("+- ", spelling[0]) && spelling[0])
 		abort();
@@ -47,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *at = text, *spelling = take_line(&at), *added = take_line(&at), *cut = strstr(at, "\n--\n");
 	const char *groups[] = { added };
 	struct strv extra = { groups, added[0] ? 1 : 0 };
-	struct user_db db = { .passwd = at };
+	struct user_db db = { .passwd = at, .id_count = MAPPED };
 	struct sandbox_user u;
 	struct user_spec spec;
 	struct error err = { 0 };
@@ -58,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (user_spec_parse(spelling, &spec, &err) == 0) {
 		memset(&u, 0x5a, sizeof(u));
-		if (user_find(&db, &spec, &extra, MAPPED, &u, &err) == 0)
+		if (user_find(&db, &spec, &extra, &u, &err) == 0)
 			check(spelling, &u);
 		else if (u.uid != 0x5a5a5a5a || !err.text[0])
 			abort();

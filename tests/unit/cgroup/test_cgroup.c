@@ -5,8 +5,10 @@
 
 static void test_path_check(void **state)
 {
-	static const char *const good[] = { "a", "arnia/c-0123456789abcdef", "a/b/c/d", "a.b", "...", "a..b", "-x" };
-	static const char *const bad[] = { "", "/", "/a", "a/", "a//b", ".", "..", "a/..", "../a", "a/../b", "a/./b" };
+	static const char *const good[] = { "a", "arnia/c-0123456789abcdef", "a/b/c/d", "a.b", "...", "a..b",
+					    "-x" };
+	static const char *const bad[] = { "",	 "/",	 "/a",	 "a/",	   "a//b", ".",
+					   "..", "a/..", "../a", "a/../b", "a/./b" };
 	char deep[300];
 	struct error err;
 
@@ -52,10 +54,14 @@ static void test_create_once(void **state)
 
 static void test_delegate(void **state)
 {
-	static const char *const given[] = { ".", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control" };
+	static const char *const given[] = { ".", "cgroup.procs", "cgroup.threads",
+					     "cgroup.subtree_control" };
 	static const char *const kept[] = { "cgroup.kill", "cgroup.freeze", "cgroup.max.depth" };
 	struct fixture f = fixture_open();
-	struct cg_config c = { .path = f.branch, .limits = CG_LIMITS_NONE, .delegate = true, .owner_uid = 70000,
+	struct cg_config c = { .path = f.branch,
+			       .limits = CG_LIMITS_NONE,
+			       .delegate = true,
+			       .owner_uid = 70000,
 			       .owner_gid = 70001 };
 	struct error err = { 0 };
 	auto_fd int cg = cg_create(f.root, &c, &err);
@@ -250,10 +256,10 @@ static void test_own_path(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_path_check),  cmocka_unit_test(test_create_once),
-		cmocka_unit_test(test_delegate),    cmocka_unit_test(test_remove_tree),
-		cmocka_unit_test(test_life),	    cmocka_unit_test(test_add_process_errors),
-		cmocka_unit_test(test_stat),	    cmocka_unit_test(test_find_key),
+		cmocka_unit_test(test_path_check), cmocka_unit_test(test_create_once),
+		cmocka_unit_test(test_delegate),   cmocka_unit_test(test_remove_tree),
+		cmocka_unit_test(test_life),	   cmocka_unit_test(test_add_process_errors),
+		cmocka_unit_test(test_stat),	   cmocka_unit_test(test_find_key),
 		cmocka_unit_test(test_own_path),
 	};
 

@@ -14,16 +14,21 @@ static void test_parse(void **state)
 		const char *text;
 		struct cg_device d;
 	} good[] = {
-		{ "a", { true, 'a', -1, -1, 7 } },	  { "a *:* rwm", { true, 'a', -1, -1, 7 } },
-		{ "c 1:3 rwm", { true, 'c', 1, 3, 7 } },  { "b *:* m", { true, 'b', -1, -1, MKNOD } },
+		{ "a", { true, 'a', -1, -1, 7 } },
+		{ "a *:* rwm", { true, 'a', -1, -1, 7 } },
+		{ "c 1:3 rwm", { true, 'c', 1, 3, 7 } },
+		{ "b *:* m", { true, 'b', -1, -1, MKNOD } },
 		{ "c 136:* rw", { true, 'c', 136, -1, READ | WRITE } },
-		{ "c *:5 w", { true, 'c', -1, 5, WRITE } }, { "b 0:0 mr", { true, 'b', 0, 0, MKNOD | READ } },
+		{ "c *:5 w", { true, 'c', -1, 5, WRITE } },
+		{ "b 0:0 mr", { true, 'b', 0, 0, MKNOD | READ } },
 		{ "c 4294967295:4294967295 r", { true, 'c', 4294967295, 4294967295, READ } },
 	};
 	static const char *const bad[] = {
-		"", "b", "c", "x 1:3 rwm", "c1:3 rwm", "c 1:3", "c 1:3 ", "c 1:3 rwx", "c 1:3 rr", "c 1 rwm", "c :3 r",
-		"c 1: r", "c -1:3 r", "c 1:-1 r", "c 4294967296:0 r", "c 1:3  r", "c 1:3 r ", " a", "a ", "a x", "c 1:3:4 r",
-		"c **:* r", "c 0x1:3 r", "C 1:3 r",
+		"",	     "b",	 "c",	      "x 1:3 rwm", "c1:3 rwm",
+		"c 1:3",     "c 1:3 ",	 "c 1:3 rwx", "c 1:3 rr",  "c 1 rwm",
+		"c :3 r",    "c 1: r",	 "c -1:3 r",  "c 1:-1 r",  "c 4294967296:0 r",
+		"c 1:3  r",  "c 1:3 r ", " a",	      "a ",	   "a x",
+		"c 1:3:4 r", "c **:* r", "c 0x1:3 r", "C 1:3 r",
 	};
 
 	(void)state;
@@ -102,7 +107,8 @@ static bool matches(const struct cg_device *d, char type, uint32_t major, uint32
 }
 
 /* The definition: each kind of access by the last rule that matches and speaks of it. */
-static bool allowed(const struct cg_device *d, size_t n, char type, uint32_t major, uint32_t minor, uint8_t access)
+static bool allowed(const struct cg_device *d, size_t n, char type, uint32_t major, uint32_t minor,
+		    uint8_t access)
 {
 	for (uint8_t bit = 1; bit <= 4; bit <<= 1) {
 		bool ok = false;
@@ -132,8 +138,10 @@ static void check_all(const struct cg_device *d, size_t n)
 		uint32_t major = i / 2 % 4, minor = i / 8 % 4;
 		uint8_t access = (uint8_t)(i / 32 % 7 + 1);
 		struct bpf_cgroup_dev_ctx ctx = {
-			.access_type = kernel_bits(access) << 16 | (type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR),
-			.major = major, .minor = minor,
+			.access_type = kernel_bits(access) << 16 |
+				       (type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR),
+			.major = major,
+			.minor = minor,
 		};
 
 		assert_int_equal(run(prog, len, &ctx), allowed(d, n, type, major, minor, access));
@@ -142,8 +150,10 @@ static void check_all(const struct cg_device *d, size_t n)
 
 static void test_program(void **state)
 {
-	static const struct cg_device later[] = { { true, 'a', -1, -1, 7 }, { false, 'b', -1, -1, WRITE },
-						  { true, 'b', 1, -1, 7 }, { false, 'a', 1, 2, MKNOD } };
+	static const struct cg_device later[] = { { true, 'a', -1, -1, 7 },
+						  { false, 'b', -1, -1, WRITE },
+						  { true, 'b', 1, -1, 7 },
+						  { false, 'a', 1, 2, MKNOD } };
 	unsigned seed = 1;
 
 	(void)state;
@@ -154,16 +164,18 @@ static void test_program(void **state)
 		size_t n = 1 + (size_t)rand_r(&seed) % 64;
 
 		for (size_t i = 0; i < n; i++)
-			d[i] = (struct cg_device){ rand_r(&seed) & 1, "abc"[rand_r(&seed) % 3], rand_r(&seed) % 5 - 1,
-						   rand_r(&seed) % 5 - 1, (uint8_t)(1 + rand_r(&seed) % 7) };
+			d[i] = (struct cg_device){ rand_r(&seed) & 1, "abc"[rand_r(&seed) % 3],
+						   rand_r(&seed) % 5 - 1, rand_r(&seed) % 5 - 1,
+						   (uint8_t)(1 + rand_r(&seed) % 7) };
 		check_all(d, n);
 	}
 }
 
 static void test_malformed(void **state)
 {
-	static const struct cg_device bad[] = { { true, 'x', 1, 1, 7 }, { true, 'c', -2, 1, 7 }, { true, 'c', 1, -2, 7 },
-						{ true, 'c', 1L << 32, 1, 7 }, { true, 'c', 1, 1, 0 }, { true, 'c', 1, 1, 8 } };
+	static const struct cg_device bad[] = { { true, 'x', 1, 1, 7 },	 { true, 'c', -2, 1, 7 },
+						{ true, 'c', 1, -2, 7 }, { true, 'c', 1L << 32, 1, 7 },
+						{ true, 'c', 1, 1, 0 },	 { true, 'c', 1, 1, 8 } };
 	struct bpf_insn prog[CG_DEVICE_INSNS(1)];
 
 	(void)state;
@@ -174,8 +186,10 @@ static void test_malformed(void **state)
 
 static int query(int cg, uint32_t *ids, uint32_t max)
 {
-	union bpf_attr attr = { .query = { .target_fd = (uint32_t)cg, .attach_type = BPF_CGROUP_DEVICE,
-					   .prog_ids = (uintptr_t)ids, .prog_cnt = max } };
+	union bpf_attr attr = { .query = { .target_fd = (uint32_t)cg,
+					   .attach_type = BPF_CGROUP_DEVICE,
+					   .prog_ids = (uintptr_t)ids,
+					   .prog_cnt = max } };
 
 	assert_int_equal(syscall(SYS_bpf, BPF_PROG_QUERY, &attr, sizeof(attr)), 0);
 	return (int)attr.query.prog_cnt;
@@ -208,7 +222,9 @@ static int in_cgroup(int cg, mode_t type, unsigned major, unsigned minor)
 static void test_attached(void **state)
 {
 	static const struct cg_device none[] = { { false, 'a', -1, -1, 7 } };
-	static const struct cg_device some[] = { { false, 'a', -1, -1, 7 }, { true, 'c', 1, 3, 7 }, { true, 'c', -1, -1, MKNOD } };
+	static const struct cg_device some[] = { { false, 'a', -1, -1, 7 },
+						 { true, 'c', 1, 3, 7 },
+						 { true, 'c', -1, -1, MKNOD } };
 	struct fixture f = fixture_open();
 	auto_free char *below = str_fmt("%s/below", f.branch);
 	struct cg_config c = { .path = f.branch, .limits = CG_LIMITS_NONE };
@@ -264,7 +280,8 @@ static void test_many_rules(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2049; i++)
-		d[i] = (struct cg_device){ i % 3 != 0, "cba"[i % 5 % 3], i % 300, i / 7 - 1, (uint8_t)(1 + i % 7) };
+		d[i] = (struct cg_device){ i % 3 != 0, "cba"[i % 5 % 3], i % 300, i / 7 - 1,
+					   (uint8_t)(1 + i % 7) };
 	for (size_t n = 60; n <= 2048; n = n * 4 + 100)
 		if (cg_set_devices(cg, d, n, &err) < 0)
 			fail_msg("%zu rules: %s", n, err.text);
@@ -275,8 +292,9 @@ static void test_many_rules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),	 cmocka_unit_test(test_program),    cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_attached), cmocka_unit_test(test_many_rules),
+		cmocka_unit_test(test_parse),	   cmocka_unit_test(test_program),
+		cmocka_unit_test(test_malformed),  cmocka_unit_test(test_attached),
+		cmocka_unit_test(test_many_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

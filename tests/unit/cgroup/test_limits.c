@@ -2,15 +2,9 @@
 #include "tests/unit/cgroup/fixture.h"
 
 static const char *const full_texts[CG_KNOBS] = {
-	[CG_CPU_MAX] = "150000 100000",
-	[CG_CPU_WEIGHT] = "50",
-	[CG_MEMORY_MAX] = "536870912",
-	[CG_MEMORY_HIGH] = "max",
-	[CG_MEMORY_LOW] = "0",
-	[CG_SWAP_MAX] = "0",
-	[CG_PIDS_MAX] = "max",
-	[CG_IO_WEIGHT] = "default 200",
-	[CG_OOM_GROUP] = "1",
+	[CG_CPU_MAX] = "150000 100000", [CG_CPU_WEIGHT] = "50",		[CG_MEMORY_MAX] = "536870912",
+	[CG_MEMORY_HIGH] = "max",	[CG_MEMORY_LOW] = "0",		[CG_SWAP_MAX] = "0",
+	[CG_PIDS_MAX] = "max",		[CG_IO_WEIGHT] = "default 200", [CG_OOM_GROUP] = "1",
 };
 
 static void test_texts(void **state)
@@ -21,9 +15,16 @@ static void test_texts(void **state)
 	(void)state;
 	for (size_t i = 0; i < CG_KNOBS; i++)
 		assert_false(cg_knob_text(&l, i, text, sizeof(text)));
-	l = (struct cg_limits){ .cpu_quota_us = 150000, .cpu_period_us = CG_UNSET, .cpu_weight = 50,
-				.memory_max = 536870912, .memory_high = CG_MAX, .memory_low = 0, .swap_max = 0,
-				.pids_max = CG_MAX, .io_weight = 200, .oom_group = true };
+	l = (struct cg_limits){ .cpu_quota_us = 150000,
+				.cpu_period_us = CG_UNSET,
+				.cpu_weight = 50,
+				.memory_max = 536870912,
+				.memory_high = CG_MAX,
+				.memory_low = 0,
+				.swap_max = 0,
+				.pids_max = CG_MAX,
+				.io_weight = 200,
+				.oom_group = true };
 	for (size_t i = 0; i < CG_KNOBS; i++) {
 		assert_true(cg_knob_text(&l, i, text, sizeof(text)));
 		assert_string_equal(text, full_texts[i]);
@@ -51,7 +52,9 @@ static void test_names(void **state)
 		/* "memory.max" belongs to "memory". */
 		assert_non_null(str_after(file, controller));
 		assert_int_equal(file[strlen(controller)], '.');
-		assert_string_equal(cg_controller_names(cg_knobs_controllers(CG_ASKED(i)), names, sizeof(names)), controller);
+		assert_string_equal(
+			cg_controller_names(cg_knobs_controllers(CG_ASKED(i)), names, sizeof(names)),
+			controller);
 	}
 	assert_string_equal(cg_controller_names(CG_CTL_CPU | CG_CTL_PIDS, names, sizeof(names)), "cpu, pids");
 	assert_string_equal(cg_controller_names(~0u, names, sizeof(names)), "cpu, memory, pids, io, cpuset");
@@ -69,7 +72,8 @@ static void test_missing(void **state)
 	l.asked = CG_ASKED(CG_MEMORY_MAX) | CG_ASKED(CG_PIDS_MAX) | CG_ASKED(CG_SWAP_MAX);
 	assert_int_equal(cg_limits_missing(&l, 0), l.asked);
 	assert_int_equal(cg_limits_missing(&l, CG_CTL_MEMORY), CG_ASKED(CG_PIDS_MAX));
-	assert_int_equal(cg_limits_missing(&l, CG_CTL_PIDS | CG_CTL_CPU), CG_ASKED(CG_MEMORY_MAX) | CG_ASKED(CG_SWAP_MAX));
+	assert_int_equal(cg_limits_missing(&l, CG_CTL_PIDS | CG_CTL_CPU),
+			 CG_ASKED(CG_MEMORY_MAX) | CG_ASKED(CG_SWAP_MAX));
 	assert_int_equal(cg_limits_missing(&l, ~0u), 0);
 }
 
@@ -98,7 +102,8 @@ static void test_live(void **state)
 	assert_true(cg >= 0);
 	cg_print(cg, &printed);
 	assert_int_equal(strstr(strbuf_cstr(&printed), "pids.max 77\n") != NULL, !!(have & CG_CTL_PIDS));
-	assert_int_equal(strstr(strbuf_cstr(&printed), "memory.max 67108864\n") != NULL, !!(have & CG_CTL_MEMORY));
+	assert_int_equal(strstr(strbuf_cstr(&printed), "memory.max 67108864\n") != NULL,
+			 !!(have & CG_CTL_MEMORY));
 	strbuf_done(&printed);
 
 	c.limits.asked = CG_ASKED(CG_PIDS_MAX);
@@ -124,7 +129,8 @@ static void test_refused_create_leaves_nothing(void **state)
 	int r;
 
 	(void)state;
-	/* Above what the kernel takes, so that it fails on every host: here by the missing controller, there by ERANGE. */
+	/* Above what the kernel takes, so that it fails on every host: here by the missing controller, there
+	 * by ERANGE. */
 	c.limits.cpu_weight = 10001;
 	c.limits.asked = CG_ASKED(CG_CPU_WEIGHT);
 	r = cg_create(f.root, &c, &err);
@@ -160,9 +166,12 @@ static void test_enable_explains(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_texts),	       cmocka_unit_test(test_names),
-		cmocka_unit_test(test_missing),	       cmocka_unit_test(test_live),
-		cmocka_unit_test(test_refused_create_leaves_nothing), cmocka_unit_test(test_enable_explains),
+		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_live),
+		cmocka_unit_test(test_refused_create_leaves_nothing),
+		cmocka_unit_test(test_enable_explains),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

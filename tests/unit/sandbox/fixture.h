@@ -21,13 +21,13 @@
 #include "lib/base/str.h"
 #include "lib/sandbox/sandbox.h"
 
-/* What is applied cannot be taken back, so it is applied in a child. `fn` returns 0 when all is as it should be, else the
- * line that is not (use CHECK). Fails the test with that line. */
+/* What is applied cannot be taken back, so it is applied in a child. `fn` returns 0 when all is as it should
+ * be, else the line that is not (use CHECK). Fails the test with that line. */
 void in_child(int (*fn)(void *arg), void *arg);
-#define CHECK(cond)                      \
-	do {                             \
-		if (!(cond))             \
-			return __LINE__; \
+#define CHECK(cond)                                                                                          \
+	do {                                                                                                 \
+		if (!(cond))                                                                                 \
+			return __LINE__;                                                                     \
 	} while (0)
 /* Skips the test unless we are root. */
 void need_root(void);

@@ -57,7 +57,9 @@ static int keyring(void *arg)
 static int all_of_them(void *arg)
 {
 	static const struct sock_filter allow[] = { BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
-	struct sandbox_config c = { .no_new_privs = true, .seccomp = allow, .seccomp_size = sizeof(allow),
+	struct sandbox_config c = { .no_new_privs = true,
+				    .seccomp = allow,
+				    .seccomp_size = sizeof(allow),
 				    .cap_bounding = caps_application };
 	struct sandbox_user u = { .uid = 33, .gid = 33 };
 	char text[128];

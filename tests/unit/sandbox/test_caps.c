@@ -50,8 +50,9 @@ static void test_application_set(void **state)
 
 	(void)state;
 	caps_print(caps_application, &text);
-	assert_string_equal(strbuf_cstr(&text), "chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,"
-						"net_raw,sys_chroot,mknod,audit_write,setfcap");
+	assert_string_equal(strbuf_cstr(&text),
+			    "chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,"
+			    "net_raw,sys_chroot,mknod,audit_write,setfcap");
 	assert_int_equal(__builtin_popcountll(caps_application), 14);
 	strbuf_done(&text);
 	text = (struct strbuf){ 0 };
@@ -68,10 +69,12 @@ static uint64_t field(const char *name)
 	return strtoull(status_field(name, buf), NULL, 16);
 }
 
-/* As an application container is set up: in a user namespace of its own it would hold everything, here what we hold. */
+/* As an application container is set up: in a user namespace of its own it would hold everything, here what
+ * we hold. */
 static struct sandbox_config application(void)
 {
-	struct sandbox_config c = { .cap_bounding = caps_application, .cap_effective = caps_application,
+	struct sandbox_config c = { .cap_bounding = caps_application,
+				    .cap_effective = caps_application,
 				    .cap_permitted = caps_application };
 
 	return c;
@@ -131,7 +134,8 @@ static int as_user_with_ambient(void *arg)
 /* An ambient set that the caller had is gone, with and without inheritable capabilities of the own. */
 static int drops_ambient(void *arg)
 {
-	struct sandbox_config had = { .cap_permitted = caps_application, .cap_effective = caps_application,
+	struct sandbox_config had = { .cap_permitted = caps_application,
+				      .cap_effective = caps_application,
 				      .cap_inheritable = BIT(CAP_KILL) | BIT(CAP_CHOWN),
 				      .cap_ambient = BIT(CAP_KILL) | BIT(CAP_CHOWN) };
 	struct sandbox_config c = application();
@@ -212,8 +216,11 @@ static void test_exec(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names), cmocka_unit_test(test_kernel_all), cmocka_unit_test(test_application_set),
-		cmocka_unit_test(test_apply), cmocka_unit_test(test_exec),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_kernel_all),
+		cmocka_unit_test(test_application_set),
+		cmocka_unit_test(test_apply),
+		cmocka_unit_test(test_exec),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,8 +38,10 @@ static void test_find(void **state)
 {
 	char *a = folder_make(), *b = folder_make(), found[PATH_MAX] = "old";
 	auto_free char *path = str_fmt("PATH=/nonexistent:%s:%s", a, b), *sub = str_fmt("%s/sub", a);
-	auto_free char *want_b = str_fmt("%s/prog", b), *want_both = str_fmt("%s/both", a), *plain = str_fmt("%s/data", a);
-	auto_free char *under = str_fmt("%s/data/x", a), *fifo = str_fmt("%s/fifo", a), *gone = str_fmt("%s/gone", a);
+	auto_free char *want_b = str_fmt("%s/prog", b), *want_both = str_fmt("%s/both", a),
+		       *plain = str_fmt("%s/data", a);
+	auto_free char *under = str_fmt("%s/data/x", a), *fifo = str_fmt("%s/fifo", a),
+		       *gone = str_fmt("%s/gone", a);
 	char long_name[PATH_MAX + 10];
 	struct error err = { 0 };
 
@@ -63,8 +65,9 @@ static void test_find(void **state)
 		int code;
 		enum err_kind kind;
 	} rows[] = {
-		{ "data", -EACCES, ERR_CANNOT_RUN }, { "sub", -EISDIR, ERR_CANNOT_RUN }, { "fifo", -EACCES, ERR_CANNOT_RUN },
-		{ "nosuch", -ENOENT, ERR_NO_COMMAND }, { "", -ENOENT, ERR_NO_COMMAND }, { NULL, -ENOENT, ERR_NO_COMMAND },
+		{ "data", -EACCES, ERR_CANNOT_RUN }, { "sub", -EISDIR, ERR_CANNOT_RUN },
+		{ "fifo", -EACCES, ERR_CANNOT_RUN }, { "nosuch", -ENOENT, ERR_NO_COMMAND },
+		{ "", -ENOENT, ERR_NO_COMMAND },     { NULL, -ENOENT, ERR_NO_COMMAND },
 	};
 	snprintf(found, sizeof(found), "old");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -134,7 +137,8 @@ static int cwd_plain(void *dir)
 	return 0;
 }
 
-/* CVE-2024-21626: a descriptor of the host's root that somebody forgot to close, after the root has changed. */
+/* CVE-2024-21626: a descriptor of the host's root that somebody forgot to close, after the root has changed.
+ */
 static int cwd_by_descriptor(void *dir)
 {
 	int outside = open("/", O_RDONLY | O_DIRECTORY); /* inheritable, on purpose */
@@ -185,8 +189,10 @@ static void test_cwd_by_descriptor(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_get),	      cmocka_unit_test(test_find),
-		cmocka_unit_test(test_empty_element), cmocka_unit_test(test_cwd),
+		cmocka_unit_test(test_get),
+		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_empty_element),
+		cmocka_unit_test(test_cwd),
 		cmocka_unit_test(test_cwd_by_descriptor),
 	};
 

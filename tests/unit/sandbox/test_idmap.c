@@ -63,7 +63,9 @@ static struct other start_other(void)
 		close(go[1]);
 		if (unshare(CLONE_NEWUSER) < 0 || write(ready[1], "r", 1) != 1 || read(go[0], &c, 1) != 1)
 			_exit(1);
-		_exit(setresgid(7, 7, 7) < 0 || setresuid(5, 5, 5) < 0 || getuid() != 5 || setuid(70000) == 0 ? 2 : 0);
+		_exit(setresgid(7, 7, 7) < 0 || setresuid(5, 5, 5) < 0 || getuid() != 5 || setuid(70000) == 0
+			      ? 2
+			      : 0);
 	}
 	assert_true(o.pid > 0);
 	close(ready[1]);
@@ -161,7 +163,9 @@ static void test_over_mounted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_check), cmocka_unit_test(test_write), cmocka_unit_test(test_over_mounted),
+		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_over_mounted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

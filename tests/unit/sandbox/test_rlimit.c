@@ -19,9 +19,24 @@ static void test_parse(void **state)
 		{ "stack=8388608:18446744073709551615", RLIMIT_STACK, 8388608, RLIM_INFINITY },
 	};
 	static const char *const bad[] = {
-		"", "nofile", "nofile=", "=1", "nofile=:1", "nofile=1:", "nofile=2:1", "nofile=unlimited:1", "nofile=-2",
-		"nofile=1:2:3", "nofile=0x10", "nofile= 1", "nofile=1 ", "nofiles=1", "rlimit_=1", "rlimit_nofilex=1",
-		"nofile=18446744073709551616", "nofile==1",
+		"",
+		"nofile",
+		"nofile=",
+		"=1",
+		"nofile=:1",
+		"nofile=1:",
+		"nofile=2:1",
+		"nofile=unlimited:1",
+		"nofile=-2",
+		"nofile=1:2:3",
+		"nofile=0x10",
+		"nofile= 1",
+		"nofile=1 ",
+		"nofiles=1",
+		"rlimit_=1",
+		"rlimit_nofilex=1",
+		"nofile=18446744073709551616",
+		"nofile==1",
 	};
 
 	(void)state;
@@ -44,7 +59,8 @@ static void test_parse(void **state)
 
 static int apply(void *arg)
 {
-	struct sandbox_rlimit l[] = { { .resource = RLIMIT_NOFILE, .soft = 100, .hard = 200 }, { .resource = RLIMIT_CORE } };
+	struct sandbox_rlimit l[] = { { .resource = RLIMIT_NOFILE, .soft = 100, .hard = 200 },
+				      { .resource = RLIMIT_CORE } };
 	struct sandbox_config c = { .rlimits = { l, 2 } };
 	struct error err = { 0 };
 	struct rlimit now;

@@ -12,8 +12,20 @@ struct filter {
 	size_t size;
 };
 
-static int try_text(const char *json, uint64_t caps, struct filter *ret, struct error *err)
+/* With ' for ", so that JSON can be read among C; a text that has " itself is left alone. */
+static char *quoted(const char *text)
 {
+	char *out = str_dup(text);
+
+	for (char *p = out; *p && !strchr(text, '"'); p++)
+		if (*p == '\'')
+			*p = '"';
+	return out;
+}
+
+static int try_text(const char *text, uint64_t caps, struct filter *ret, struct error *err)
+{
+	auto_free char *json = quoted(text);
 	struct seccomp_input in = { .json = json, .json_len = strlen(json), .caps = caps };
 
 	return seccomp_compile(&in, &ret->code, &ret->size, err);
@@ -39,8 +51,10 @@ static uint32_t ask(const struct filter *f, int nr, uint64_t a0, uint64_t a1)
 
 #define ALLOW SECCOMP_RET_ALLOW
 #define ERRNO(e) (SECCOMP_RET_ERRNO | (e))
-#define PROFILE(def, rules) "{\"defaultAction\":\"" def "\",\"syscalls\":[" rules "]}"
-#define RULE(names, rest) "{\"names\":[" names "]," rest "}"
+#define PROFILE(def, rules) "{'defaultAction':'SCMP_ACT_" def "','syscalls':[" rules "]}"
+#define RULE(names, action) "{'names':[" names "],'action':'SCMP_ACT_" action "'}"
+#define RULE_MORE(names, action, more) "{'names':[" names "],'action':'SCMP_ACT_" action "'," more "}"
+#define ARG(index, op, value) "{'index':" #index ",'op':'SCMP_CMP_" op "','value':" #value "}"
 
 static void need_x86(void)
 {
@@ -58,48 +72,77 @@ static void test_schema_errors(void **state)
 		{ "", "seccomp profile" },
 		{ "[]", "expected an object" },
 		{ "{}", "defaultAction: missing" },
-		{ "{\"defaultAction\":1}", "defaultAction: expected" },
-		{ "{\"defaultAction\":\"ALLOW\"}", "defaultAction: unknown action \"ALLOW\"" },
-		{ "{\"defaultAction\":\"SCMP_ACT_NOTIFY\"}", "SCMP_ACT_NOTIFY is not supported" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"extra\":1}", "extra" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"defaultErrnoRet\":1}", "defaultErrnoRet" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":4096}", "defaultErrnoRet: over 4095" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":[\"x86\"]}", "architectures: unknown architecture \"x86\"" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"archMap\":[{}]}", "archMap[0]: architecture" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"archMap\":[1]}", "archMap[0]: expected an object" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":[\"X\"]}", "flags: unknown flag \"X\"" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"/x\"}", "listenerPath" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":{}}", "syscalls: expected" },
-		{ PROFILE("SCMP_ACT_ALLOW", "1"), "syscalls[0]: expected an object" },
-		{ PROFILE("SCMP_ACT_ALLOW", "{\"action\":\"SCMP_ACT_LOG\"}"), "syscalls[0]: names: missing" },
-		{ PROFILE("SCMP_ACT_ALLOW", RULE("\"read\"", "\"x\":1")), "syscalls[0]: " },
-		{ PROFILE("SCMP_ACT_ALLOW", RULE("1", "\"action\":\"SCMP_ACT_LOG\"")), "syscalls[0]: names" },
-		{ PROFILE("SCMP_ACT_ALLOW", RULE("\"read\"", "\"args\":[]")), "syscalls[0]: action: missing" },
-		{ PROFILE("SCMP_ACT_ALLOW", RULE("\"read\"", "\"action\":\"SCMP_ACT_KILL\",\"errnoRet\":1")), "syscalls[0]: errnoRet" },
-		{ PROFILE("SCMP_ACT_ALLOW", RULE("\"read\"", "\"action\":\"SCMP_ACT_LOG\",\"args\":[{\"index\":6,\"op\":\"SCMP_CMP_EQ\"}]")),
+		{ "{'defaultAction':1}", "defaultAction: expected" },
+		{ "{'defaultAction':'ALLOW'}", "defaultAction: unknown action 'ALLOW'" },
+		{ "{'defaultAction':'SCMP_ACT_NOTIFY'}", "SCMP_ACT_NOTIFY is not supported" },
+		{ "{'defaultAction':'SCMP_ACT_ALLOW','extra':1}", "extra" },
+		{ "{'defaultAction':'SCMP_ACT_ALLOW','defaultErrnoRet':1}", "defaultErrnoRet" },
+		{ "{'defaultAction':'SCMP_ACT_ERRNO','defaultErrnoRet':4096}", "defaultErrnoRet: over 4095" },
+		{ "{'defaultAction':'SCMP_ACT_ALLOW','architectures':['x86']}",
+		  "architectures: unknown architecture 'x86'" },
+		{ "{'defaultAction':'SCMP_ACT_ALLOW','archMap':[{}]}", "archMap[0]: architecture" },
+		{ "{'defaultAction':'SCMP_ACT_ALLOW','archMap':[1]}", "archMap[0]: expected an object" },
+		{ "{'defaultAction':'SCMP_ACT_ALLOW','flags':['X']}", "flags: unknown flag 'X'" },
+		{ "{'defaultAction':'SCMP_ACT_ALLOW','listenerPath':'/x'}", "listenerPath" },
+		{ "{'defaultAction':'SCMP_ACT_ALLOW','syscalls':{}}", "syscalls: expected" },
+		{ PROFILE("ALLOW", "1"), "syscalls[0]: expected an object" },
+		{ PROFILE("ALLOW", "{'action':'SCMP_ACT_LOG'}"), "syscalls[0]: names: missing" },
+		{ PROFILE("ALLOW", "{'names':['read'],'x':1}"), "syscalls[0]: " },
+		{ PROFILE("ALLOW", RULE("1", "LOG")), "syscalls[0]: names" },
+		{ PROFILE("ALLOW", "{'names':['read'],'args':[]}"), "syscalls[0]: action: missing" },
+		{ PROFILE("ALLOW", RULE_MORE("'read'", "KILL", "'errnoRet':1")), "syscalls[0]: errnoRet" },
+		{ PROFILE("ALLOW", RULE_MORE("'read'", "LOG", "'args':[{'index':6,'op':'SCMP_CMP_EQ'}]")),
 		  "syscalls[0]: args[0]: index" },
-		{ PROFILE("SCMP_ACT_ALLOW", RULE("\"read\"", "\"action\":\"SCMP_ACT_LOG\",\"args\":[{\"index\":0,\"op\":\"==\"}]")),
-		  "syscalls[0]: args[0]: op: unknown operator \"==\"" },
-		{ PROFILE("SCMP_ACT_ALLOW", RULE("\"read\"", "\"action\":\"SCMP_ACT_LOG\",\"args\":[{\"index\":0,\"value\":-1,\"op\":\"SCMP_CMP_EQ\"}]")),
+		{ PROFILE("ALLOW", RULE_MORE("'read'", "LOG", "'args':[{'index':0,'op':'=='}]")),
+		  "syscalls[0]: args[0]: op: unknown operator '=='" },
+		{ PROFILE("ALLOW",
+			  RULE_MORE("'read'", "LOG", "'args':[{'index':0,'value':-1,'op':'SCMP_CMP_EQ'}]")),
 		  "syscalls[0]: args[0]: value" },
-		{ PROFILE("SCMP_ACT_ALLOW", RULE("\"read\"", "\"action\":\"SCMP_ACT_LOG\"") "," RULE("\"read\"", "\"action\":\"SCMP_ACT_LOG\",\"includes\":{\"kernel\":1}")),
+		{ PROFILE("ALLOW",
+			  RULE("'read'", "LOG") "," RULE_MORE("'read'", "LOG", "'includes':{'kernel':1}")),
 		  "syscalls[1]: includes: " },
-		{ PROFILE("SCMP_ACT_ALLOW", RULE("\"read\"", "\"action\":\"SCMP_ACT_LOG\",\"excludes\":{\"minKernel\":\"new\"}")),
-		  "syscalls[0]: excludes: minKernel: not a version \"new\"" },
+		{ PROFILE("ALLOW", RULE_MORE("'read'", "LOG", "'excludes':{'minKernel':'new'}")),
+		  "syscalls[0]: excludes: minKernel: not a version 'new'" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_free char *text = quoted(rows[i].text);
 		struct filter f = { .size = 99 };
 		struct error err = { 0 };
 
 		assert_true(try_text(rows[i].json, 0, &f, &err) < 0);
-		if (!strstr(err.text, rows[i].text) || !str_starts(err.text, "seccomp profile: "))
-			fail_msg("row %zu: \"%s\" without \"%s\"", i, err.text, rows[i].text);
+		if (!strstr(err.text, text) || !str_starts(err.text, "seccomp profile: "))
+			fail_msg("row %zu: %s; without %s", i, err.text, text);
 		assert_true(err.kind == ERR_USAGE || err.kind == ERR_UNSUPPORTED);
 		assert_true(f.code == NULL && f.size == 99);
 	}
 }
+
+/* clang-format off */
+static const char ioctl_rules[] = PROFILE("ERRNO",
+	RULE("'ioctl','read'", "ALLOW") ","
+	RULE_MORE("'ioctl'", "ERRNO", "'errnoRet':1,'args':[{'index':1,'value':4294967295,'valueTwo':21522,"
+				      "'op':'SCMP_CMP_MASKED_EQ'}]"));
+static const char personality_rules[] = PROFILE("ERRNO",
+	RULE_MORE("'personality'", "ALLOW", "'args':[" ARG(0, "EQ", 8) "]") ","
+	RULE("'personality'", "ERRNO"));
+static const char socket_rules[] = PROFILE("KILL_PROCESS",
+	RULE_MORE("'socket'", "ALLOW", "'args':[" ARG(0, "EQ", 1) "," ARG(0, "EQ", 2) "]") ","
+	RULE_MORE("'bind'", "TRACE", "'errnoRet':7,'args':[" ARG(0, "GT", 1) "," ARG(1, "LE", 2) "]"));
+static const char host_rules[] = PROFILE("ERRNO",
+	RULE_MORE("'mount'", "ALLOW", "'includes':{'caps':['CAP_SYS_ADMIN']}") ","
+	RULE_MORE("'chroot'", "ALLOW", "'includes':{'caps':['CAP_SYS_ADMIN','CAP_SYS_CHROOT']}") ","
+	RULE_MORE("'clone3'", "ERRNO", "'errnoRet':38,'excludes':{'caps':['CAP_SYS_ADMIN','CAP_BPF']}") ","
+	RULE_MORE("'ptrace'", "ALLOW", "'includes':{'minKernel':'4.8'}") ","
+	RULE_MORE("'kcmp'", "ALLOW", "'includes':{'minKernel':'999.0'}") ","
+	RULE_MORE("'acct'", "ALLOW", "'excludes':{'minKernel':'4.8'}") ","
+	RULE_MORE("'sync'", "ALLOW", "'includes':{'arches':['s390x','amd64']}") ","
+	RULE_MORE("'getpid'", "ALLOW", "'includes':{'arches':['arm64']}") ","
+	RULE_MORE("'getuid'", "ALLOW", "'excludes':{'arches':['amd64']}") ","
+	RULE_MORE("'getgid'", "ALLOW", "'includes':{'caps':['CAP_NONSENSE']},'excludes':{}") ","
+	RULE_MORE("'uname'", "ALLOW", "'includes':{},'excludes':{'caps':[]},'comment':'x'"));
+/* clang-format on */
 
 static void test_precedence(void **state)
 {
@@ -108,29 +151,19 @@ static void test_precedence(void **state)
 	(void)state;
 	need_x86();
 	/* The strictest wins, whatever the order, and a rule without conditions is no exception. */
-	f = compile_text(PROFILE("SCMP_ACT_ERRNO",
-				 RULE("\"ioctl\",\"read\"", "\"action\":\"SCMP_ACT_ALLOW\"") ","
-				 RULE("\"ioctl\"", "\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":1,\"args\":"
-				      "[{\"index\":1,\"value\":4294967295,\"valueTwo\":21522,\"op\":\"SCMP_CMP_MASKED_EQ\"}]")),
-			 0);
+	f = compile_text(ioctl_rules, 0);
 	assert_int_equal(ask(&f, SYS_ioctl, 0, 0x5413), ALLOW);
 	assert_int_equal(ask(&f, SYS_ioctl, 0, 0x5412), ERRNO(1));
 	assert_int_equal(ask(&f, SYS_ioctl, 0, 0xdead00005412), ERRNO(1));
 	assert_int_equal(ask(&f, SYS_read, 0, 0x5412), ALLOW);
 	free(f.code);
 	/* "Otherwise as by default" takes nothing back. */
-	f = compile_text(PROFILE("SCMP_ACT_ERRNO",
-				 RULE("\"personality\"", "\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":8,\"op\":\"SCMP_CMP_EQ\"}]") ","
-				 RULE("\"personality\"", "\"action\":\"SCMP_ACT_ERRNO\"")), 0);
+	f = compile_text(personality_rules, 0);
 	assert_int_equal(ask(&f, SYS_personality, 8, 0), ALLOW);
 	assert_int_equal(ask(&f, SYS_personality, 9, 0), ERRNO(1));
 	free(f.code);
 	/* Two conditions on one argument are alternatives, on two arguments both must hold. */
-	f = compile_text(PROFILE("SCMP_ACT_KILL_PROCESS",
-				 RULE("\"socket\"", "\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":1,\"op\":\"SCMP_CMP_EQ\"},"
-				      "{\"index\":0,\"value\":2,\"op\":\"SCMP_CMP_EQ\"}]") ","
-				 RULE("\"bind\"", "\"action\":\"SCMP_ACT_TRACE\",\"errnoRet\":7,\"args\":[{\"index\":0,\"value\":1,\"op\":\"SCMP_CMP_GT\"},"
-				      "{\"index\":1,\"value\":2,\"op\":\"SCMP_CMP_LE\"}]")), 0);
+	f = compile_text(socket_rules, 0);
 	assert_int_equal(ask(&f, SYS_socket, 1, 0), ALLOW);
 	assert_int_equal(ask(&f, SYS_socket, 2, 0), ALLOW);
 	assert_int_equal(ask(&f, SYS_socket, 3, 0), SECCOMP_RET_KILL_PROCESS);
@@ -146,7 +179,7 @@ static void test_unknown_numbers(void **state)
 
 	(void)state;
 	need_x86();
-	f = compile_text(PROFILE("SCMP_ACT_ERRNO", RULE("\"read\",\"execveat\",\"no_such_call\"", "\"action\":\"SCMP_ACT_ALLOW\"")), 0);
+	f = compile_text(PROFILE("ERRNO", RULE("'read','execveat','no_such_call'", "ALLOW")), 0);
 	assert_int_equal(ask(&f, SYS_read, 0, 0), ALLOW);
 	assert_int_equal(ask(&f, SYS_mount, 0, 0), ERRNO(1));
 	/* Newer than everything that is named. */
@@ -156,13 +189,14 @@ static void test_unknown_numbers(void **state)
 	assert_int_equal(ask(&f, -1, 0, 0), ALLOW);
 	free(f.code);
 	/* Where the author says which, that one. */
-	f = compile_text("{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":13,\"syscalls\":["
-			 RULE("\"read\"", "\"action\":\"SCMP_ACT_ALLOW\"") "]}", 0);
+	f = compile_text("{'defaultAction':'SCMP_ACT_ERRNO','defaultErrnoRet':13,'syscalls':[" RULE(
+				 "'read'", "ALLOW") "]}",
+			 0);
 	assert_int_equal(ask(&f, SYS_mount, 0, 0), ERRNO(13));
 	assert_int_equal(ask(&f, 5000, 0, 0), ERRNO(13));
 	free(f.code);
 	/* Younger than libseccomp's tables. */
-	f = compile_text(PROFILE("SCMP_ACT_ERRNO", RULE("\"fchmodat2\",\"mseal\"", "\"action\":\"SCMP_ACT_ALLOW\"")), 0);
+	f = compile_text(PROFILE("ERRNO", RULE("'fchmodat2','mseal'", "ALLOW")), 0);
 	assert_int_equal(ask(&f, 452, 0, 0), ALLOW);
 	assert_int_equal(ask(&f, 462, 0, 0), ALLOW);
 	assert_int_equal(ask(&f, 453, 0, 0), ERRNO(1));
@@ -172,18 +206,6 @@ static void test_unknown_numbers(void **state)
 #define BIT(cap) (1ULL << (cap))
 static void test_conditions_on_host(void **state)
 {
-	static const char json[] = PROFILE("SCMP_ACT_ERRNO",
-		RULE("\"mount\"", "\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"caps\":[\"CAP_SYS_ADMIN\"]}") ","
-		RULE("\"chroot\"", "\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"caps\":[\"CAP_SYS_ADMIN\",\"CAP_SYS_CHROOT\"]}") ","
-		RULE("\"clone3\"", "\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":38,\"excludes\":{\"caps\":[\"CAP_SYS_ADMIN\",\"CAP_BPF\"]}") ","
-		RULE("\"ptrace\"", "\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"minKernel\":\"4.8\"}") ","
-		RULE("\"kcmp\"", "\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"minKernel\":\"999.0\"}") ","
-		RULE("\"acct\"", "\"action\":\"SCMP_ACT_ALLOW\",\"excludes\":{\"minKernel\":\"4.8\"}") ","
-		RULE("\"sync\"", "\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"arches\":[\"s390x\",\"amd64\"]}") ","
-		RULE("\"getpid\"", "\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"arches\":[\"arm64\"]}") ","
-		RULE("\"getuid\"", "\"action\":\"SCMP_ACT_ALLOW\",\"excludes\":{\"arches\":[\"amd64\"]}") ","
-		RULE("\"getgid\"", "\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"caps\":[\"CAP_NONSENSE\"]},\"excludes\":{}") ","
-		RULE("\"uname\"", "\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{},\"excludes\":{\"caps\":[]},\"comment\":\"x\""));
 	const uint64_t admin = BIT(21), chroot_cap = BIT(18), bpf_cap = BIT(39);
 	static const struct {
 		int nr;
@@ -203,8 +225,9 @@ static void test_conditions_on_host(void **state)
 		{ SYS_uname, ALLOW, ALLOW, ALLOW, ALLOW },
 #endif
 	};
-	struct filter none = compile_text(json, 0), a = compile_text(json, admin);
-	struct filter both = compile_text(json, admin | chroot_cap), b = compile_text(json, bpf_cap);
+	struct filter none = compile_text(host_rules, 0), a = compile_text(host_rules, admin);
+	struct filter both = compile_text(host_rules, admin | chroot_cap),
+		      b = compile_text(host_rules, bpf_cap);
 
 	(void)state;
 	need_x86();
@@ -235,10 +258,14 @@ static void test_default_with_caps(void **state)
 {
 	auto_free char *json = read_profile("default");
 	struct filter app = compile_text(json, caps_application), all = compile_text(json, UINT64_MAX);
-	static const int opened[] = { SYS_mount, SYS_clone3, SYS_setns, SYS_bpf, SYS_perf_event_open, SYS_open_by_handle_at,
-				      SYS_reboot, SYS_finit_module, SYS_syslog, SYS_move_mount };
-	static const int closed[] = { SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, SYS_keyctl, SYS_add_key,
-				      SYS_request_key, SYS_userfaultfd, SYS_kexec_load, SYS_kexec_file_load, SYS_swapon };
+	static const int opened[] = { SYS_mount,     SYS_clone3,	  SYS_setns,
+				      SYS_bpf,	     SYS_perf_event_open, SYS_open_by_handle_at,
+				      SYS_reboot,    SYS_finit_module,	  SYS_syslog,
+				      SYS_move_mount };
+	static const int closed[] = { SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register,
+				      SYS_keyctl,	  SYS_add_key,	      SYS_request_key,
+				      SYS_userfaultfd,	  SYS_kexec_load,     SYS_kexec_file_load,
+				      SYS_swapon };
 
 	(void)state;
 	need_x86();
@@ -267,7 +294,9 @@ struct run {
 static int run_probes(void *arg)
 {
 	struct run *r = arg;
-	struct sandbox_config c = { .no_new_privs = true, .seccomp = r->filter.code, .seccomp_size = r->filter.size };
+	struct sandbox_config c = { .no_new_privs = true,
+				    .seccomp = r->filter.code,
+				    .seccomp_size = r->filter.size };
 
 	CHECK(no_new_privs_apply(&c, NULL) == 0);
 	CHECK(!r->filter.code || seccomp_load(&c, NULL) == 0);
@@ -290,7 +319,8 @@ static const char *find_line(const char *table, const struct probe *p, char *buf
 	return buf;
 }
 
-static void compare_with_table(const char *name, const struct probe_result *plain, const struct probe_result *filtered)
+static void compare_with_table(const char *name, const struct probe_result *plain,
+			       const struct probe_result *filtered)
 {
 	auto_free char *path = str_fmt("tests/bats/data/syscalls-%s.txt", name), *table = NULL;
 	size_t lines = 0, found = 0;
@@ -310,7 +340,8 @@ static void compare_with_table(const char *name, const struct probe_result *plai
 		if (!line && str_eq(p.name, "sync"))
 			continue;
 		if (!str_eq(got, line ? line : without))
-			fail_msg("%s: %s %u: %s instead of %s", name, p.name, p.nr, got, line ? line : without);
+			fail_msg("%s: %s %u: %s instead of %s", name, p.name, p.nr, got,
+				 line ? line : without);
 	}
 	assert_int_equal(found, lines);
 }
@@ -337,10 +368,10 @@ static void test_shipped(void **state)
 static void test_opened_architectures(void **state)
 {
 	static const char json[] =
-		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"archMap\":["
-		"{\"architecture\":\"SCMP_ARCH_X86_64\",\"subArchitectures\":[\"SCMP_ARCH_X86\",\"SCMP_ARCH_X32\"]},"
-		"{\"architecture\":\"SCMP_ARCH_S390X\",\"subArchitectures\":[\"SCMP_ARCH_S390\"]}],\"syscalls\":["
-		RULE("\"getpid\"", "\"action\":\"SCMP_ACT_ALLOW\"") "]}";
+		"{'defaultAction':'SCMP_ACT_ERRNO','archMap':["
+		"{'architecture':'SCMP_ARCH_X86_64','subArchitectures':['SCMP_ARCH_X86','SCMP_ARCH_X32']},"
+		"{'architecture':'SCMP_ARCH_S390X','subArchitectures':['SCMP_ARCH_S390']}],'syscalls':[" RULE(
+			"'getpid'", "ALLOW") "]}";
 	struct filter f = compile_text(json, 0);
 	struct seccomp_data d = { .arch = AUDIT_ARCH_I386, .nr = 20 };
 	size_t n = f.size / sizeof(struct sock_filter);
@@ -363,9 +394,9 @@ static void test_opened_architectures(void **state)
 
 static void test_flags(void **state)
 {
-	static const char json[] = "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":[\"SECCOMP_FILTER_FLAG_LOG\","
-				   "\"SECCOMP_FILTER_FLAG_SPEC_ALLOW\"]}";
-	struct seccomp_input in = { json, sizeof(json) - 1, 0 };
+	auto_free char *json = quoted("{'defaultAction':'SCMP_ACT_ALLOW','flags':['SECCOMP_FILTER_FLAG_LOG',"
+				      "'SECCOMP_FILTER_FLAG_SPEC_ALLOW']}");
+	struct seccomp_input in = { json, strlen(json), 0 };
 	uint32_t flags = 0;
 
 	(void)state;
@@ -395,10 +426,10 @@ static void test_load_refuses_nonsense(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_schema_errors),	     cmocka_unit_test(test_precedence),
-		cmocka_unit_test(test_unknown_numbers),	     cmocka_unit_test(test_conditions_on_host),
-		cmocka_unit_test(test_default_with_caps),    cmocka_unit_test(test_shipped),
-		cmocka_unit_test(test_opened_architectures), cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_schema_errors),	      cmocka_unit_test(test_precedence),
+		cmocka_unit_test(test_unknown_numbers),	      cmocka_unit_test(test_conditions_on_host),
+		cmocka_unit_test(test_default_with_caps),     cmocka_unit_test(test_shipped),
+		cmocka_unit_test(test_opened_architectures),  cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_load_refuses_nonsense),
 	};
 

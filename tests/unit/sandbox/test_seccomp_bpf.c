@@ -7,13 +7,25 @@
 #include "lib/sandbox/seccomp_internal.h"
 
 static const uint32_t actions[] = {
-	SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO | 1, SECCOMP_RET_ERRNO | 38, SECCOMP_RET_LOG, SECCOMP_RET_KILL_PROCESS,
-	SECCOMP_RET_TRAP,  SECCOMP_RET_KILL_THREAD, SECCOMP_RET_TRACE | 5,
+	SECCOMP_RET_ALLOW,	  SECCOMP_RET_ERRNO | 1, SECCOMP_RET_ERRNO | 38,  SECCOMP_RET_LOG,
+	SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_TRAP,	 SECCOMP_RET_KILL_THREAD, SECCOMP_RET_TRACE | 5,
 };
 /* Near one another in each half, so that comparisons meet their borders. */
 static const uint64_t values[] = {
-	0, 1, 2, 5, 0xffffffff, 0x100000000, 0x100000001, 0x100000005, 0x1ffffffff, 0x200000000, UINT64_MAX - 1, UINT64_MAX,
-	0x7e020000, 0xffffffff00000000,
+	0,
+	1,
+	2,
+	5,
+	0xffffffff,
+	0x100000000,
+	0x100000001,
+	0x100000005,
+	0x1ffffffff,
+	0x200000000,
+	UINT64_MAX - 1,
+	UINT64_MAX,
+	0x7e020000,
+	0xffffffff00000000,
 };
 #define PICK(a) ((a)[(size_t)rand_r(seed) % ARRAY_SIZE(a)])
 
@@ -41,7 +53,8 @@ static bool holds(const struct sc_cond *c, const struct seccomp_data *d)
 
 static uint32_t decide(const struct sc_program *p, const struct sc_table *t, const struct seccomp_data *d)
 {
-	uint32_t nr = (uint32_t)d->nr, best = 0, last = t->last_x32 && nr >= 0x40000000 ? t->last_x32 : t->last;
+	uint32_t nr = (uint32_t)d->nr, best = 0,
+		 last = t->last_x32 && nr >= 0x40000000 ? t->last_x32 : t->last;
 	bool found = false;
 
 	if (nr == UINT32_MAX)
@@ -69,19 +82,22 @@ static void make_rules(struct sc_rule *rules, size_t n, unsigned *seed)
 		rules[i].action = PICK(actions);
 		rules[i].n = rand_r(seed) % 3 ? (size_t)rand_r(seed) % 4 : 0;
 		for (size_t j = 0; j < rules[i].n; j++)
-			rules[i].conds[j] = (struct sc_cond){ (uint8_t)(rand_r(seed) % 3), (uint8_t)(rand_r(seed) % 7),
-							      PICK(values), PICK(values) };
+			rules[i].conds[j] =
+				(struct sc_cond){ (uint8_t)(rand_r(seed) % 3), (uint8_t)(rand_r(seed) % 7),
+						  PICK(values), PICK(values) };
 	}
 }
 
 /* Names come in this order too: by rule, not by number. */
-static void make_matches(struct sc_table *t, struct arena *a, size_t rules, unsigned spread, bool x32, unsigned *seed)
+static void make_matches(struct sc_table *t, struct arena *a, size_t rules, unsigned spread, bool x32,
+			 unsigned *seed)
 {
 	for (size_t i = 0; i < rules; i++)
 		for (int j = rand_r(seed) % 6; j >= 0; j--)
-			*arena_push(a, &t->matches) = (struct sc_match){
-				(unsigned)rand_r(seed) % spread | (x32 && rand_r(seed) % 2 ? 0x40000000 : 0), (uint32_t)i
-			};
+			*arena_push(a, &t->matches) =
+				(struct sc_match){ (unsigned)rand_r(seed) % spread |
+							   (x32 && rand_r(seed) % 2 ? 0x40000000 : 0),
+						   (uint32_t)i };
 	for (size_t i = 0; i < t->matches.n; i++) {
 		uint32_t nr = t->matches.v[i].nr, *last = nr & 0x40000000 ? &t->last_x32 : &t->last;
 
@@ -90,14 +106,17 @@ static void make_matches(struct sc_table *t, struct arena *a, size_t rules, unsi
 	}
 }
 
-static void compare(const struct sc_program *p, const struct sock_filter *code, size_t n, unsigned spread, unsigned *seed)
+static void compare(const struct sc_program *p, const struct sock_filter *code, size_t n, unsigned spread,
+		    unsigned *seed)
 {
-	static const uint32_t edges[] = { 0x3fffffff, 0x40000000, 0x40000001, 0x7fffffff, 0x80000000, 0xfffffffe,
-					  0xffffffff, 511, 512, 513, 5000 };
+	static const uint32_t edges[] = { 0x3fffffff, 0x40000000, 0x40000001, 0x7fffffff,
+					  0x80000000, 0xfffffffe, 0xffffffff, 511,
+					  512,	      513,	  5000 };
 
 	for (unsigned i = 0; i < spread * 6 + 500; i++) {
 		const struct sc_table *t = &p->tables[(size_t)rand_r(seed) % p->n_tables];
-		struct seccomp_data d = { .nr = (int)((unsigned)rand_r(seed) % (spread + 2)), .arch = t->audit_arch };
+		struct seccomp_data d = { .nr = (int)((unsigned)rand_r(seed) % (spread + 2)),
+					  .arch = t->audit_arch };
 
 		if (i % 3 == 0)
 			d.nr |= 0x40000000;
@@ -129,8 +148,11 @@ static void test_random(void **state)
 		struct arena a = { 0 };
 		unsigned spread = round % 4 ? 450 : 40;
 		struct sc_program p = {
-			.default_action = PICK(actions), .unknown_action = PICK(actions), .rules = rules,
-			.n_rules = (size_t)rand_r(seed) % 200, .n_tables = 1 + (size_t)rand_r(seed) % 2,
+			.default_action = PICK(actions),
+			.unknown_action = PICK(actions),
+			.rules = rules,
+			.n_rules = (size_t)rand_r(seed) % 200,
+			.n_tables = 1 + (size_t)rand_r(seed) % 2,
 			.tables = { { .audit_arch = AUDIT_ARCH_X86_64, .x32_closed = rand_r(seed) & 1 },
 				    { .audit_arch = AUDIT_ARCH_I386 } },
 		};
@@ -160,7 +182,8 @@ static void test_random(void **state)
 /* The child must still be able to say that it went well, also with a sanitizer in it. */
 static bool is_kept(uint32_t nr)
 {
-	static const uint32_t kept[] = { SYS_write, SYS_exit_group, SYS_munmap, SYS_sigaltstack, SYS_gettid, SYS_getpid };
+	static const uint32_t kept[] = { SYS_write,	  SYS_exit_group, SYS_munmap,
+					 SYS_sigaltstack, SYS_gettid,	  SYS_getpid };
 
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		if (kept[i] == nr)
@@ -176,8 +199,12 @@ static void test_kernel_takes_it(void **state)
 	for (int round = 0; round < 20; round++) {
 		struct sc_rule rules[60] = { 0 };
 		struct arena a = { 0 };
-		struct sc_program p = { .default_action = SECCOMP_RET_ALLOW, .unknown_action = PICK(actions), .rules = rules,
-					.n_rules = 60, .n_tables = 1, .tables = { { .audit_arch = AUDIT_ARCH_X86_64 } } };
+		struct sc_program p = { .default_action = SECCOMP_RET_ALLOW,
+					.unknown_action = PICK(actions),
+					.rules = rules,
+					.n_rules = 60,
+					.n_tables = 1,
+					.tables = { { .audit_arch = AUDIT_ARCH_X86_64 } } };
 		struct sock_filter *code = NULL;
 		struct sock_fprog prog;
 		size_t n;
@@ -197,8 +224,10 @@ static void test_kernel_takes_it(void **state)
 
 static void test_empty(void **state)
 {
-	struct sc_program p = { .default_action = SECCOMP_RET_ERRNO | 1, .unknown_action = SECCOMP_RET_ERRNO | 38,
-				.n_tables = 1, .tables = { { .audit_arch = AUDIT_ARCH_X86_64, .x32_closed = true } } };
+	struct sc_program p = { .default_action = SECCOMP_RET_ERRNO | 1,
+				.unknown_action = SECCOMP_RET_ERRNO | 38,
+				.n_tables = 1,
+				.tables = { { .audit_arch = AUDIT_ARCH_X86_64, .x32_closed = true } } };
 	struct seccomp_data d = { .arch = AUDIT_ARCH_X86_64, .nr = 39 };
 	struct sock_filter *code = NULL;
 	size_t n;
@@ -220,7 +249,9 @@ static void test_empty(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random), cmocka_unit_test(test_kernel_takes_it), cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_kernel_takes_it),
+		cmocka_unit_test(test_empty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

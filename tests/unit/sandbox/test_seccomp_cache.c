@@ -156,8 +156,10 @@ static void test_sha256(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cache), cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_bad_profile_is_not_cached), cmocka_unit_test(test_sha256),
+		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_bad_profile_is_not_cached),
+		cmocka_unit_test(test_sha256),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

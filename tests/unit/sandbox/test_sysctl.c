@@ -77,9 +77,12 @@ static int read_is(const char *path, const char *text)
 
 static int apply(void *arg)
 {
-	struct sandbox_sysctl s[] = { { "net.ipv4.ip_unprivileged_port_start", "80" }, { "kernel.msgmax", "4321" },
+	struct sandbox_sysctl s[] = { { "net.ipv4.ip_unprivileged_port_start", "80" },
+				      { "kernel.msgmax", "4321" },
 				      { "kernel.domainname", "example.org" } };
-	struct sandbox_config c = { .namespaces = ALL_NS, .sysctls = { s, ARRAY_SIZE(s) }, .hostname = "unit" };
+	struct sandbox_config c = { .namespaces = ALL_NS,
+				    .sysctls = { s, ARRAY_SIZE(s) },
+				    .hostname = "unit" };
 	struct error err = { 0 };
 	char name[65] = "";
 

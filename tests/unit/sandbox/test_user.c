@@ -24,9 +24,10 @@ static const char passwd_text[] = "# a comment\n"
 				  "twice:x:11:11::/second:/bin/sh\n"
 				  "\n::::::\n"
 				  "bin:x:2:2::/bin:";
-static const char group_text[] = "root:x:0:\nbob:x:1001:\nwheel:x:10:root,bob\naudio:x:29:bob,alice\nnotbob:x:30:bobby,xbob\n"
-				 "far:x:70000:bob\nbad:x:-1:bob\nvideo:x:44:alice,bob\nvideo2:x:44:bob\nusers:x:100";
-static const struct user_db db = { passwd_text, group_text };
+static const char group_text[] =
+	"root:x:0:\nbob:x:1001:\nwheel:x:10:root,bob\naudio:x:29:bob,alice\nnotbob:x:30:bobby,xbob\n"
+	"far:x:70000:bob\nbad:x:-1:bob\nvideo:x:44:alice,bob\nvideo2:x:44:bob\nusers:x:100";
+static const struct user_db db = { passwd_text, group_text, MAPPED };
 
 static int find(const char *user, struct sandbox_user *u, struct error *err)
 {
@@ -34,21 +35,60 @@ static int find(const char *user, struct sandbox_user *u, struct error *err)
 	struct strv none = { 0 };
 	int r = user_spec_parse(user, &s, err);
 
-	return r < 0 ? r : user_find(&db, &s, &none, MAPPED, u, err);
+	return r < 0 ? r : user_find(&db, &s, &none, u, err);
 }
 
 /* CVE-2026-30892 and its relatives: no spelling may come out as an id that it does not say. */
 static void test_refused_spellings(void **state)
 {
 	static const char *const usage[] = {
-		"-1", "4294967295", "4294967296", "18446744073709551616", "0x0", "+1", " 1", "1 ", "00", "01", "1.0", "1e3", "0b0",
-		"1000:", ":", ":0", ":root", "0:-1", "0:4294967295", "0:4294967296", "0: 0", "0:0:0", "root:root:root", "bob:",
-		"\t0", "0\n", "1,2", "-", "+", " ", "root ", " root", "ro ot", "root/", "../x", "a\x1b", "\xff\xfe", "1000abc",
-		"70000", "65536", "0:65536", "far", "fargroup",
+		"-1",
+		"4294967295",
+		"4294967296",
+		"18446744073709551616",
+		"0x0",
+		"+1",
+		" 1",
+		"1 ",
+		"00",
+		"01",
+		"1.0",
+		"1e3",
+		"0b0",
+		"1000:",
+		":",
+		":0",
+		":root",
+		"0:-1",
+		"0:4294967295",
+		"0:4294967296",
+		"0: 0",
+		"0:0:0",
+		"root:root:root",
+		"bob:",
+		"\t0",
+		"0\n",
+		"1,2",
+		"-",
+		"+",
+		" ",
+		"root ",
+		" root",
+		"ro ot",
+		"root/",
+		"../x",
+		"a\x1b",
+		"\xff\xfe",
+		"1000abc",
+		"70000",
+		"65536",
+		"0:65536",
+		"far",
+		"fargroup",
 	};
 	static const char *const missing[] = {
-		"alice", "neg", "huge", "last", "hex", "blank", "nouid", "short", "Root", "roo", "roott", "0:alice", "bob:bad",
-		"root:nogroup", "x",
+		"alice", "neg", "huge",	 "last",    "hex",     "blank",	       "nouid", "short",
+		"Root",	 "roo", "roott", "0:alice", "bob:bad", "root:nogroup", "x",
 	};
 	char long_name[400];
 	struct sandbox_user u = { .uid = 77 };
@@ -126,7 +166,7 @@ static void test_groups(void **state)
 
 	(void)state;
 	assert_int_equal(user_spec_parse("bob", &s, &err), 0);
-	assert_int_equal(user_find(&db, &s, &groups, MAPPED, &u, &err), 0);
+	assert_int_equal(user_find(&db, &s, &groups, &u, &err), 0);
 	/* wheel, audio, video of the file, then 5; no number twice. */
 	assert_int_equal(u.n_groups, 4);
 	assert_int_equal(u.groups[0], 10);
@@ -135,7 +175,7 @@ static void test_groups(void **state)
 	assert_int_equal(u.groups[3], 5);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		groups = (struct strv){ &bad[i], 1 };
-		assert_true(user_find(&db, &s, &groups, MAPPED, &u, &err) < 0);
+		assert_true(user_find(&db, &s, &groups, &u, &err) < 0);
 		assert_int_equal(err.kind, i == 1 ? ERR_NOT_FOUND : ERR_USAGE);
 	}
 }
@@ -144,7 +184,7 @@ static void test_too_many_groups(void **state)
 {
 	cleanup(strbuf_done) struct strbuf text = { 0 };
 	struct strv none = { 0 };
-	struct user_db many = { .passwd = passwd_text };
+	struct user_db many = { .passwd = passwd_text, .id_count = MAPPED };
 	struct sandbox_user u;
 	struct user_spec s;
 	struct error err = { 0 };
@@ -154,11 +194,11 @@ static void test_too_many_groups(void **state)
 	for (int i = 0; i < 128; i++)
 		strbuf_addf(&text, "g%d:x:%d:bob\n", i, 2000 + i);
 	many.group = strbuf_cstr(&text);
-	assert_int_equal(user_find(&many, &s, &none, MAPPED, &u, &err), 0);
+	assert_int_equal(user_find(&many, &s, &none, &u, &err), 0);
 	assert_int_equal(u.n_groups, 128);
 	strbuf_add(&text, "g128:x:3000:bob\n");
 	many.group = strbuf_cstr(&text);
-	assert_int_equal(user_find(&many, &s, &none, MAPPED, &u, &err), -E2BIG);
+	assert_int_equal(user_find(&many, &s, &none, &u, &err), -E2BIG);
 }
 
 static int resolve(const char *root, const char *user, struct sandbox_user *u, struct error *err)
@@ -174,7 +214,8 @@ static int resolve(const char *root, const char *user, struct sandbox_user *u, s
 static void test_files(void **state)
 {
 	char *root = folder_make();
-	auto_free char *etc = str_fmt("%s/etc", root), *path = str_fmt("%s/etc/passwd", root), *outside = NULL;
+	auto_free char *etc = str_fmt("%s/etc", root), *path = str_fmt("%s/etc/passwd", root),
+		       *outside = NULL;
 	auto_free char *big = mem_alloc((1 << 20) + 2);
 	char *elsewhere = folder_make();
 	struct sandbox_user u = { 0 };
@@ -261,9 +302,12 @@ static void test_apply(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused_spellings), cmocka_unit_test(test_taken_spellings),
-		cmocka_unit_test(test_groups),		  cmocka_unit_test(test_too_many_groups),
-		cmocka_unit_test(test_files),		  cmocka_unit_test(test_apply),
+		cmocka_unit_test(test_refused_spellings),
+		cmocka_unit_test(test_taken_spellings),
+		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_too_many_groups),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_apply),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
