@@ -172,7 +172,7 @@ void setup_rotate_log(const struct keeper *k);
 /* Subreaper, OOM score, descriptors; leave the caller's cgroup. What the host refuses is left as it is. */
 void setup_process(struct keeper *k);
 /* Go back to the cgroup above and remove ours, as far as nobody is in them. */
-void setup_leave_cgroup(const struct keeper *k);
+void setup_leave_cgroup(struct keeper *k);
 int setup_descriptors(struct keeper *k, struct error *err);
 /* Bind run/NAME; the client socket is given to the group arnia when there is one. */
 int setup_listen_keeper(struct keeper *k, struct error *err);

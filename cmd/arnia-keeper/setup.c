@@ -173,7 +173,7 @@ static int join_cgroup(const struct keeper *k)
 	return r < 0 ? r : fd_steal(&branch);
 }
 
-void setup_leave_cgroup(const struct keeper *k)
+void setup_leave_cgroup(struct keeper *k)
 {
 	struct instance_ids ids;
 
@@ -186,7 +186,9 @@ void setup_leave_cgroup(const struct keeper *k)
 		/* rmdir does not take "." */
 		auto_free char *name = str_fmt("../%s", ids.cgroup);
 
-		unlinkat(k->fd.cgroup, name, AT_REMOVEDIR);
+		/* nothing runs in it any more: the slot is free for another instance */
+		if (unlinkat(k->fd.cgroup, name, AT_REMOVEDIR) == 0)
+			instance_release(&k->in);
 	}
 }
 

@@ -33,7 +33,8 @@ instance_up() {
 
 # instance_down: call in teardown_file; fails the file on anything left.
 instance_down() {
-  local rc=0
+  local rc=0 branch
+  branch=$(cgroup2_mount)/$(arnia host info -f json | jq -r .cgroup)
   arnia host shutdown --kill -y > "$BATS_FILE_TMPDIR/shutdown" 2>&1 || {
     echo "# host shutdown: $(cat "$BATS_FILE_TMPDIR/shutdown")" >&3
     rc=1
@@ -43,6 +44,10 @@ instance_down() {
     rc=1
   }
   leaks_check || rc=1
+  [[ ! -e $branch ]] || {
+    echo "# left: $(find "$branch" -type d | tr "\n" " ")" >&3
+    rc=1
+  }
   ip netns del "$PEER_NS"
   ip netns del "$HOST_NS"
   return $rc
@@ -128,7 +133,6 @@ cgroup2_mount() {
 
 leaks_note() {
   echo "mounts: $(sed 's/^[0-9]* [0-9]* //' /proc/self/mountinfo | grep -v "/run/netns\|nsfs" | sort | md5sum)"
-  echo "cgroups: $(find "$(cgroup2_mount)" -type d -name '*arnia*' | sort | tr '\n' ' ')"
   echo "links: $(ip -n "$HOST_NS" -o link | awk -F': ' '{print $2}' | sort | tr '\n' ' ')"
   echo "nft: $(on_host nft list ruleset | md5sum)"
   echo "routes: $(ip -n "$HOST_NS" route | sort | md5sum)"
