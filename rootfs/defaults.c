@@ -3,6 +3,8 @@
  * Filesystems", "Default Devices"), and the paths that Docker (moby oci/defaults.go) and Podman
  * (containers/common) mask. */
 #include <sys/mount.h>
+#include "lib/base/str.h"
+#include "rootfs/internal.h"
 #include "rootfs/rootfs.h"
 
 #define HARD (MS_NOSUID | MS_NODEV | MS_NOEXEC)
@@ -32,11 +34,24 @@ static const struct mount_item mounts[] = {
 	  .optional = true },
 };
 
-static const struct dev_item devices[] = {
+const struct dev_item standard_devices[] = {
 	{ "/dev/null", "/dev/null", 'c', 1, 3 },       { "/dev/zero", "/dev/zero", 'c', 1, 5 },
 	{ "/dev/full", "/dev/full", 'c', 1, 7 },       { "/dev/random", "/dev/random", 'c', 1, 8 },
 	{ "/dev/urandom", "/dev/urandom", 'c', 1, 9 }, { "/dev/tty", "/dev/tty", 'c', 5, 0 },
 };
+const size_t n_standard_devices = ARRAY_SIZE(standard_devices);
+
+int stage_standard_device(const struct dev_item *d)
+{
+	for (size_t i = 0; i < n_standard_devices; i++) {
+		const struct dev_item *s = &standard_devices[i];
+
+		if (str_eq(d->path, s->path) && d->type == s->type && d->major == s->major &&
+		    d->minor == s->minor)
+			return (int)i;
+	}
+	return -1;
+}
 
 static const struct link_item links[] = {
 	{ "/proc/self/fd", "/dev/fd" },	      { "/proc/self/fd/0", "/dev/stdin" },
@@ -72,8 +87,8 @@ void rootfs_config_defaults(struct rootfs_config *c, struct arena *a)
 		m->kind = MOUNT_FS;
 		m->create = true;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
-		*arena_push(a, &c->devices) = devices[i];
+	for (size_t i = 0; i < n_standard_devices; i++)
+		*arena_push(a, &c->devices) = standard_devices[i];
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
 		*arena_push(a, &c->links) = links[i];
 	for (size_t i = 0; i < ARRAY_SIZE(masked); i++)

@@ -10,9 +10,19 @@
 #include "lib/base/str.h"
 #include "rootfs/internal.h"
 
+static int clone_node(const struct guest *g, const struct dev_item *d, size_t source)
+{
+	int standard = stage_standard_device(d), fd = -ENOENT;
+	char name[STAGE_NAME_SIZE];
+
+	if (standard >= 0)
+		fd = mnt_clone(g->stage, stage_device_name(standard, name), false);
+	return fd == -ENOENT ? guest_source(g, source, 0) : fd;
+}
+
 static int place_device(const struct guest *g, const struct dev_item *d, size_t source, struct error *err)
 {
-	auto_fd int node = guest_source(g, source, MS_PRIVATE), target = -1;
+	auto_fd int node = clone_node(g, d, source), target = -1;
 	char path[4096];
 	int r = path_normalize(d->target, path);
 

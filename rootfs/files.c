@@ -62,23 +62,36 @@ static int open_target(const struct guest *g, const char *path)
 	return target_node(g->root, path);
 }
 
+static int store_all(const struct guest *g, int store, struct error *err)
+{
+	char name[24];
+	int r;
+
+	for (size_t i = 0; i < g->c->files.n; i++) {
+		snprintf(name, sizeof(name), "%zu", i);
+		r = store_file(store, name, &g->c->files.v[i]);
+		if (r < 0)
+			return err_sys(err, r, "write %s", g->c->files.v[i].path);
+	}
+	/* Once for all: clones take over the attributes of their mount. */
+	r = mnt_set(store, false, FILE_ATTRS, MS_PRIVATE, -1);
+	return r < 0 ? err_sys(err, r, "make the files read-only") : 0;
+}
+
 static int place_file(const struct guest *g, int store, size_t i, struct error *err)
 {
-	const struct file_item *f = &g->c->files.v[i];
 	const struct mount_item as_mount = { .kind = MOUNT_BIND };
+	const char *path_given = g->c->files.v[i].path;
 	auto_fd int clone = -1, target = -1;
 	char path[4096], name[24];
-	int r = path_normalize(f->path, path);
+	int r = path_normalize(path_given, path);
 
+	if (r < 0)
+		return err_sys(err, r, "bind %s", path_given);
 	snprintf(name, sizeof(name), "%zu", i);
-	if (r == 0)
-		r = store_file(store, name, f);
-	if (r < 0)
-		return err_sys(err, r, "write %s", f->path);
 	clone = mnt_clone(store, name, false);
-	r = clone < 0 ? clone : mnt_set(clone, false, FILE_ATTRS, MS_PRIVATE, -1);
-	if (r < 0)
-		return err_sys(err, r, "bind %s", path);
+	if (clone < 0)
+		return err_sys(err, clone, "bind %s", path);
 	target = open_target(g, path);
 	if (target < 0)
 		return err_sys(err, target, "place for %s", path);
@@ -92,13 +105,14 @@ static int place_file(const struct guest *g, int store, size_t i, struct error *
 int guest_files(const struct guest *g, struct error *err)
 {
 	auto_fd int store = -1;
-	int r = 0;
+	int r;
 
 	if (g->c->files.n == 0)
 		return 0;
 	store = make_store(g);
 	if (store < 0)
 		return err_sys(err, store, "tmpfs for files");
+	r = store_all(g, store, err);
 	for (size_t i = 0; r == 0 && i < g->c->files.n; i++)
 		r = place_file(g, store, i, err);
 	return r;

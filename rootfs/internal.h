@@ -14,6 +14,15 @@
 #define STAGE_NAME_SIZE 24
 /* Name below the stage of source i: binds in the order of mounts[], then devices[]. */
 const char *stage_source_name(size_t i, char buf[STAGE_NAME_SIZE]);
+/* The standard devices are staged with the stage, before a job is known: which of them `d` is, or -1. */
+int stage_standard_device(const struct dev_item *d);
+const char *stage_device_name(int standard, char buf[STAGE_NAME_SIZE]);
+extern const struct dev_item standard_devices[]; /* defaults.c */
+extern const size_t n_standard_devices;
+/* Clone of a device of the current mount namespace, checked; userns -1: never idmapped. (sources.c) */
+int stage_clone_device(const struct dev_item *d, int userns, struct error *err);
+/* Attach a clone below the stage, at a place of its own type. (sources.c) */
+int stage_attach(int stage, const char *name, int clone);
 
 /* mnt.c: the calls of the mount API (mount_setattr(2), open_tree(2), move_mount(2)) with CLOEXEC and -errno.
  */

@@ -14,14 +14,18 @@
 
 struct masks {
 	int root;
-	int null;  /* O_PATH of the checked /dev/null, or the reason why there is none */
-	int empty; /* mount of an empty read-only tmpfs, once it is attached somewhere; -1 before */
+	int null; /* O_PATH of the checked /dev/null, or the reason why there is none */
+	/* The first mask of each kind, once it is attached: the others are clones of it, which open_tree(2)
+	 * makes of attached mounts only (before 6.15). -1 before. */
+	int file;  /* null */
+	int empty; /* an empty read-only tmpfs */
 };
 
 static void masks_done(struct masks *m)
 {
 	fd_close(&m->root);
 	fd_close(&m->null);
+	fd_close(&m->file);
 	fd_close(&m->empty);
 }
 
@@ -61,19 +65,24 @@ static int mask_dir(struct masks *m, int target)
 	return r;
 }
 
-static int mask_file(const struct masks *m, int target)
+static int mask_file(struct masks *m, int target)
 {
+	bool first = m->file < 0;
 	auto_fd int clone = -1;
 	int r;
 
 	if (m->null < 0)
 		return m->null;
-	clone = mnt_clone(m->null, "", false);
+	clone = mnt_clone(first ? m->null : m->file, "", false);
 	if (clone < 0)
 		return fd_steal(&clone);
 	/* Not NODEV: the node shall work. */
-	r = mnt_set(clone, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, MS_PRIVATE, -1);
-	return r < 0 ? r : mnt_attach(clone, target, "");
+	r = first ? mnt_set(clone, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, MS_PRIVATE, -1) : 0;
+	if (r == 0)
+		r = mnt_attach(clone, target, "");
+	if (r == 0 && first)
+		m->file = fd_steal(&clone);
+	return r;
 }
 
 /* The descriptor of what shall be covered: -ENOENT when there is nothing. */
@@ -119,7 +128,7 @@ static int make_readonly(int root, const char *path)
 
 int rootfs_guest_seal(const struct rootfs_config *c, struct error *err)
 {
-	cleanup(masks_done) struct masks m = { .null = -1, .empty = -1 };
+	cleanup(masks_done) struct masks m = { .null = -1, .file = -1, .empty = -1 };
 	int r = 0;
 
 	m.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -16,12 +16,6 @@
 #define MOUNT_ATTR_NOSYMFOLLOW 0x00200000
 #endif
 
-const char *stage_source_name(size_t i, char buf[STAGE_NAME_SIZE])
-{
-	snprintf(buf, STAGE_NAME_SIZE, "s%zu", i);
-	return buf;
-}
-
 int mnt_clone(int dirfd, const char *path, bool recursive)
 {
 	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;

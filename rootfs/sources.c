@@ -84,7 +84,7 @@ static int check_device(int fd, const struct dev_item *d, struct stat *ret_st, s
 	return 0;
 }
 
-static int clone_device(const struct dev_item *d, int userns, struct error *err)
+int stage_clone_device(const struct dev_item *d, int userns, struct error *err)
 {
 	auto_fd int fd = mnt_clone(AT_FDCWD, d->path, false);
 	uint64_t attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
@@ -105,8 +105,9 @@ static int clone_device(const struct dev_item *d, int userns, struct error *err)
 }
 
 struct sources {
-	int *fds; /* binds in order, then devices; -1: an optional one that is missing */
-	size_t n, capacity;
+	int stage;
+	int *fds; /* binds in order, then devices; -1: a missing optional one, a standard device */
+	size_t n;
 };
 
 static void sources_done(struct sources *s)
@@ -114,6 +115,14 @@ static void sources_done(struct sources *s)
 	for (size_t i = 0; i < s->n; i++)
 		fd_close(&s->fds[i]);
 	free(s->fds);
+}
+
+static bool is_staged(int stage, const struct dev_item *d)
+{
+	int standard = stage_standard_device(d);
+	char name[STAGE_NAME_SIZE];
+
+	return standard >= 0 && faccessat(stage, stage_device_name(standard, name), F_OK, 0) == 0;
 }
 
 static int clone_all(const struct rootfs_config *c, int userns, struct sources *s, struct error *err)
@@ -130,40 +139,53 @@ static int clone_all(const struct rootfs_config *c, int userns, struct sources *
 		s->fds[s->n++] = MAX(fd, -1);
 	}
 	for (size_t i = 0; i < c->devices.n; i++) {
-		int fd = clone_device(&c->devices.v[i], userns, err);
+		int fd = -1;
 
-		if (fd < 0)
-			return fd;
+		if (!is_staged(s->stage, &c->devices.v[i])) {
+			fd = stage_clone_device(&c->devices.v[i], userns, err);
+			if (fd < 0)
+				return fd;
+		}
 		s->fds[s->n++] = fd;
 	}
 	return 0;
 }
 
-/* Attach source i at a place of its own type. */
-static int attach_source(int stage, size_t i, int fd)
+int stage_attach(int stage, const char *name, int clone)
 {
-	char name[STAGE_NAME_SIZE];
 	struct stat st;
 	int r;
 
-	stage_source_name(i, name);
-	if (fstat(fd, &st) < 0)
+	if (fstat(clone, &st) < 0)
 		return -errno;
 	r = S_ISDIR(st.st_mode) ? mkdirat(stage, name, 0755) : mknodat(stage, name, S_IFREG | 0644, 0);
 	if (r < 0 && errno != EEXIST)
 		return -errno;
-	return mnt_attach(fd, stage, name);
+	return mnt_attach(clone, stage, name);
+}
+
+static int attach_all(const struct sources *s, struct error *err)
+{
+	char name[STAGE_NAME_SIZE];
+
+	for (size_t i = 0; i < s->n; i++) {
+		int r = s->fds[i] >= 0 ? stage_attach(s->stage, stage_source_name(i, name), s->fds[i]) : 0;
+
+		if (r < 0)
+			return err_sys(err, r, "attach source %zu", i);
+	}
+	return 0;
 }
 
 int rootfs_stage_sources(const struct rootfs_config *c, int stage, int host_mntns, int userns,
 			 struct error *err)
 {
 	cleanup(visit_done) struct visit visit = { -1, -1 };
-	cleanup(sources_done) struct sources s = { .capacity = c->mounts.n + c->devices.n };
+	cleanup(sources_done) struct sources s = { .stage = stage };
 	struct error back = { 0 };
 	int r, r_back;
 
-	s.fds = mem_alloc_n(s.capacity + 1, sizeof(int));
+	s.fds = mem_alloc_n(c->mounts.n + c->devices.n + 1, sizeof(int));
 	r = visit_begin(&visit, host_mntns, err);
 	if (r < 0)
 		return r;
@@ -174,12 +196,9 @@ int rootfs_stage_sources(const struct rootfs_config *c, int stage, int host_mntn
 			*err = back;
 		return r_back;
 	}
-	for (size_t i = 0; r == 0 && i < s.n; i++) {
-		if (s.fds[i] >= 0)
-			r = attach_source(stage, i, s.fds[i]);
-		if (r < 0)
-			err_sys(err, r, "attach source %zu", i);
-	}
+	if (r == 0)
+		r = attach_all(&s, err);
+	/* What an optional source had to say is forgotten. */
 	if (r == 0)
 		err_clear(err);
 	return r;

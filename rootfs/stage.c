@@ -6,12 +6,25 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "lib/base/fd.h"
 #include "rootfs/internal.h"
 #include "rootfs/rootfs.h"
+
+const char *stage_source_name(size_t i, char buf[STAGE_NAME_SIZE])
+{
+	snprintf(buf, STAGE_NAME_SIZE, "s%zu", i);
+	return buf;
+}
+
+const char *stage_device_name(int standard, char buf[STAGE_NAME_SIZE])
+{
+	snprintf(buf, STAGE_NAME_SIZE, "d%d", standard);
+	return buf;
+}
 
 static int open_dir(int dirfd, const char *name)
 {
@@ -72,6 +85,20 @@ static int mount_guest(int top)
 	return r < 0 ? r : fd_steal(&guest);
 }
 
+/* Where one is missing or not for all, the start that wants it goes its own way. */
+static void stage_devices(int guest)
+{
+	char name[STAGE_NAME_SIZE];
+
+	for (size_t i = 0; i < n_standard_devices; i++) {
+		auto_fd int clone = stage_clone_device(&standard_devices[i], -1, NULL);
+		struct stat st;
+
+		if (clone >= 0 && fstat(clone, &st) == 0 && (st.st_mode & 06) == 06)
+			(void)stage_attach(guest, stage_device_name((int)i, name), clone);
+	}
+}
+
 int rootfs_stage(const char *run, struct error *err)
 {
 	auto_fd int top = mount_top(run), guest = -1;
@@ -81,6 +108,7 @@ int rootfs_stage(const char *run, struct error *err)
 	guest = mount_guest(top);
 	if (guest < 0)
 		return err_sys(err, guest, "prepare the stage in %s", run);
+	stage_devices(guest);
 	if (fchdir(guest) < 0)
 		return err_sys(err, -errno, "enter the stage in %s", run);
 	return fd_steal(&guest);

@@ -72,23 +72,38 @@ int target_parent(int root, const char *path, const char **ret_name)
 	return fd;
 }
 
+/* A regular file of that name unless there is something; a link gives way. */
+static int make_node(int parent, const char *name)
+{
+	struct stat st;
+
+	if (mknodat(parent, name, S_IFREG | 0644, 0) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (!S_ISLNK(st.st_mode))
+		return 0;
+	if (unlinkat(parent, name, 0) < 0 || mknodat(parent, name, S_IFREG | 0644, 0) < 0)
+		return -errno;
+	return 0;
+}
+
 int target_node(int root, const char *path)
 {
 	const char *name;
 	auto_fd int parent = target_parent(root, path, &name), fd = -1;
 	struct stat st;
+	int r;
 
 	if (parent < 0)
-		return parent;
-	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode) &&
-	    unlinkat(parent, name, 0) < 0)
-		return -errno;
-	if (mknodat(parent, name, S_IFREG | 0644, 0) < 0 && errno != EEXIST)
-		return -errno;
+		return fd_steal(&parent);
+	r = make_node(parent, name);
+	if (r < 0)
+		return r;
 	fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	if (S_ISLNK(st.st_mode) || S_ISDIR(st.st_mode))
 		return S_ISDIR(st.st_mode) ? -EISDIR : -ELOOP;

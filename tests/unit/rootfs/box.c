@@ -28,7 +28,7 @@ int box_setup(void **state)
 	struct box *b = mem_alloc(sizeof(*b));
 
 	*state = b;
-	b->fd = b->lower = b->root = b->master = b->slave = -1;
+	b->fd = b->lower = b->root = b->master = b->slave = b->host = -1;
 	if (geteuid() != 0)
 		return 0;
 	str_copy(b->dir, sizeof(b->dir), "/var/tmp/arnia-rootfs.XXXXXX");
@@ -53,6 +53,7 @@ int box_teardown(void **state)
 
 	fd_close(&b->lower);
 	fd_close(&b->fd);
+	fd_close(&b->host);
 	if (b->dir[0])
 		r = path_rmtree_at(AT_FDCWD, b->dir);
 	arena_done(&b->arena);
@@ -245,11 +246,18 @@ static int make_userns(void)
 
 static int stage_all(struct box *b, int stage, int userns)
 {
+	auto_fd int cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat before, after;
 	auto_fd int root = rootfs_mount_root(&b->c, stage, userns, &b->err);
+	int r;
 
 	if (root < 0)
 		return root;
-	return rootfs_stage_sources(&b->c, stage, -1, userns, &b->err);
+	r = rootfs_stage_sources(&b->c, stage, b->host, userns, &b->err);
+	if (fstat(cwd, &before) < 0 || stat(".", &after) < 0 || before.st_ino != after.st_ino ||
+	    before.st_dev != after.st_dev)
+		return err_set(&b->err, -EIO, "the working directory was not kept");
+	return r;
 }
 
 #define NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC)
@@ -301,6 +309,10 @@ static _Noreturn void worker_main(struct box *b, int report)
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
 	    pipe2(go, O_CLOEXEC) < 0) {
 		err_sys(&b->err, -errno, "mount namespace");
+		finish(b, report, 1);
+	}
+	if (b->only_host && umount2(b->only_host, MNT_DETACH) < 0) {
+		err_sys(&b->err, -errno, "unmount");
 		finish(b, report, 1);
 	}
 	stage = rootfs_stage(box_path(b, "run"), &b->err);

@@ -22,11 +22,13 @@ struct box {
 	int lower;    /* dir/image */
 	struct arena arena;
 	struct rootfs_config c;
-	bool early_root; /* root and sources are staged before the clone */
+	bool early_root;       /* root and sources are staged before the clone */
+	const char *only_host; /* the worker's namespace lacks this mount; `host` has it */
 	bool no_seal, no_pivot;
 	bool console;
 	int (*inside)(struct box *b);  /* in the container; 0, or a line number by CHECK */
 	void (*beside)(struct box *b); /* process beside it, until it is killed */
+	int host;		       /* mount namespace that sources are taken from, -1: the worker's */
 	int root, master, slave;       /* for inside() */
 	struct error err;	       /* of the step that failed */
 	char check[256];	       /* what CHECK did not find */

@@ -207,6 +207,29 @@ static void test_readonly_bind_is_recursive_and_locked(void **state)
 	assert_int_equal(umount2(box_path(b, "victim/sub"), MNT_DETACH), 0);
 }
 
+/* A mount that the worker's own namespace does not have, as when it was made small. */
+static void test_sources_of_the_host(void **state)
+{
+	struct box *b = *state;
+
+	if (b->fd < 0)
+		skip();
+	make_nested_volume(b);
+	b->host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	b->only_host = box_path(b, "victim/sub");
+	box_bind(b, box_path(b, "victim"), "/vol", MS_REC | MS_RDONLY | MS_NOSUID | MS_NODEV);
+	box_bind(b, box_path(b, "victim"), "/flat", MS_NOSUID | MS_NODEV);
+	*arena_push(&b->arena, &b->c.devices) =
+		(struct dev_item){ "/dev/ptmx", "/dev/multiplexer", 'c', 5, 2 };
+	b->inside = inside_recursive;
+	box_run_ok(b);
+	b->host = -1;
+	b->err = (struct error){ 0 };
+	assert_int_equal(box_run(b), -1);
+	assert_non_null(strstr(b->check, "/vol/sub/f"));
+	assert_int_equal(umount2(box_path(b, "victim/sub"), MNT_DETACH), 0);
+}
+
 static int inside_idmapped(struct box *b)
 {
 	struct stat st;
@@ -432,6 +455,7 @@ int main(void)
 		T(test_target_leaves_root),
 		T(test_binds),
 		T(test_readonly_bind_is_recursive_and_locked),
+		T(test_sources_of_the_host),
 		T(test_idmapped_bind),
 		T(test_optional_and_missing),
 		T(test_target_not_made),
