@@ -3,10 +3,11 @@
 #include <linux/rtnetlink.h>
 #include "netns/rtnl.h"
 
-static void addr_message(struct nl_batch *b, uint16_t type, uint16_t flags, uint32_t ifindex, struct in_addr addr,
-			 uint8_t scope)
+static void addr_message(struct nl_batch *b, uint16_t type, uint16_t flags, uint32_t ifindex,
+			 struct in_addr addr, uint8_t scope)
 {
-	struct nlmsghdr *nlh = nl_message(b, type, flags, type == RTM_NEWADDR ? "add address" : "delete address");
+	struct nlmsghdr *nlh =
+		nl_message(b, type, flags, type == RTM_NEWADDR ? "add address" : "delete address");
 	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
 
 	ifa->ifa_family = AF_INET;

@@ -34,8 +34,8 @@ void net_close(struct net_sockets *s)
 	fd_close(&s->nft);
 }
 
-/* A route socket that belongs to `netns`: it keeps its namespace, so the caller is away for one system call only. The way back
- * is the namespace of our own socket (quicker than a look-up in /proc, and needs none). */
+/* A route socket that belongs to `netns`: it keeps its namespace, so the caller is away for one system call
+ * only. The way back is the namespace of our own socket (quicker than a look-up in /proc, and needs none). */
 static int open_inside(const struct net_sockets *s, int netns, struct error *err)
 {
 	auto_fd int home = ioctl(s->route, SIOCGSKNS);
@@ -47,7 +47,8 @@ static int open_inside(const struct net_sockets *s, int netns, struct error *err
 		return err_sys(err, -errno, "enter the container's network namespace");
 	sock = nl_socket(NETLINK_ROUTE, err);
 	if (setns(home, CLONE_NEWNET) < 0)
-		return err_set(err, -ENOTRECOVERABLE, "cannot return to own network namespace: %s", strerrordesc_np(errno));
+		return err_set(err, -ENOTRECOVERABLE, "cannot return to own network namespace: %s",
+			       strerrordesc_np(errno));
 	return fd_steal(&sock);
 }
 
@@ -77,10 +78,11 @@ static int explain_taken(const struct net_sockets *s, const struct net_config *c
 	if (link_find(s->route, c->ifname, 0, &info, NULL) == 0)
 		err_set_kind(err, -EEXIST, ERR_STATE, "interface %s already exists", c->ifname);
 	else if (c->ifindex && link_find(s->route, NULL, c->ifindex, &info, NULL) == 0)
-		err_set_kind(err, -EEXIST, ERR_STATE, "interface number %u of %s is already taken by %s", c->ifindex,
-			     c->ifname, info.name);
+		err_set_kind(err, -EEXIST, ERR_STATE, "interface number %u of %s is already taken by %s",
+			     c->ifindex, c->ifname, info.name);
 	else
-		err_set_kind(err, -EEXIST, ERR_STATE, "the container already has an interface %s", NET_PEER_NAME);
+		err_set_kind(err, -EEXIST, ERR_STATE, "the container already has an interface %s",
+			     NET_PEER_NAME);
 	return -EEXIST;
 }
 
@@ -106,12 +108,13 @@ static void host_rest(struct nl_batch *b, const struct net_config *c, uint32_t i
 /* What became of one try. */
 struct half {
 	uint32_t index; /* host side */
-	bool made; /* the link exists */
-	bool refused; /* NEWLINK itself failed: a name or number is taken, or there is no veth */
+	bool made;	/* the link exists */
+	bool refused;	/* NEWLINK itself failed: a name or number is taken, or there is no veth */
 };
 
 /* Number chosen by the kernel: the rest needs a look-up in between. */
-static int host_unnumbered(const struct net_sockets *s, const struct net_config *c, struct half *h, struct error *err)
+static int host_unnumbered(const struct net_sockets *s, const struct net_config *c, struct half *h,
+			   struct error *err)
 {
 	auto_batch b = NL_BATCH_NONE;
 	struct link_info info;
@@ -130,7 +133,7 @@ static int host_half(const struct net_sockets *s, const struct net_config *c, in
 	auto_batch b = NL_BATCH_NONE;
 	int r;
 
-	*h = (struct half){ .index = c->ifindex };
+	*h = (struct half){.index = c->ifindex};
 	link_add_veth(&b, c, netns, peer_index);
 	if (c->ifindex)
 		host_rest(&b, c, c->ifindex);
@@ -164,11 +167,12 @@ static int peer_find(int sock, uint32_t *ret_index, struct error *err)
 	return 0;
 }
 
-/* IPv6 router advertisements of a container must not change the host's routes. The ruleset drops them; this holds without it. */
+/* IPv6 router advertisements of a container must not change the host's routes. The ruleset drops them; this
+ * holds without it. */
 static int refuse_ra(const struct net_config *c, struct error *err)
 {
 	char path[80];
-	struct error e = { 0 };
+	struct error e = {0};
 	int r;
 
 	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", c->ifname);
@@ -181,7 +185,8 @@ static int refuse_ra(const struct net_config *c, struct error *err)
 	return 0;
 }
 
-/* Host modules (ipip, sit, ...) put devices of their own into every new namespace: number 2 is not always free. */
+/* Host modules (ipip, sit, ...) put devices of their own into every new namespace: number 2 is not always
+ * free. */
 static bool peer_index_taken(int sock)
 {
 	struct link_info info;
@@ -197,7 +202,8 @@ static int settle(const struct net_sockets *s, uint32_t ifindex, struct error *e
 	return nl_run(s->route, &b, NULL, NULL, err);
 }
 
-static int attach_routed(const struct net_sockets *s, const struct net_config *c, int netns, int sock, struct error *err)
+static int attach_routed(const struct net_sockets *s, const struct net_config *c, int netns, int sock,
+			 struct error *err)
 {
 	uint32_t peer = NET_PEER_IFINDEX;
 	struct half h;

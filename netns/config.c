@@ -44,7 +44,7 @@ static size_t split_fields(char *s, char *field[3])
 
 int net_port_parse(const char *s, struct net_port *ret)
 {
-	struct net_port p = { .host_addr = { INADDR_ANY } };
+	struct net_port p = {.host_addr = {INADDR_ANY}};
 	char text[PORT_TEXT_MAX], *field[3], *slash;
 	size_t n;
 

@@ -26,7 +26,8 @@ struct ct_match {
 
 static struct nlmsghdr *ct_message(struct nl_batch *b, uint16_t type, uint16_t flags)
 {
-	return nl_message_nfnl(b, (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type), flags, AF_INET, 0, "conntrack");
+	return nl_message_nfnl(b, (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type), flags, AF_INET, 0,
+			       "conntrack");
 }
 
 static void put_match(struct nlmsghdr *nlh, const struct ct_match *m)
@@ -46,7 +47,8 @@ static void put_match(struct nlmsghdr *nlh, const struct ct_match *m)
 	}
 	mnl_attr_nest_end(nlh, tuple);
 	nest = mnl_attr_nest_start(nlh, CTA_FILTER);
-	mnl_attr_put_u32(nlh, m->direction == CTA_TUPLE_ORIG ? CTA_FILTER_ORIG_FLAGS : CTA_FILTER_REPLY_FLAGS, m->flags);
+	mnl_attr_put_u32(nlh, m->direction == CTA_TUPLE_ORIG ? CTA_FILTER_ORIG_FLAGS : CTA_FILTER_REPLY_FLAGS,
+			 m->flags);
 	mnl_attr_nest_end(nlh, nest);
 }
 
@@ -57,7 +59,8 @@ static int collect_entry(const struct nlmsghdr *nlh, size_t index unused, void *
 	struct nlmsghdr *del = ct_message(b, IPCTNL_MSG_CT_DELETE, 0);
 	const struct nlattr *a;
 
-	mnl_attr_for_each(a, nlh, sizeof(struct nfgenmsg)) {
+	mnl_attr_for_each(a, nlh, sizeof(struct nfgenmsg))
+	{
 		uint16_t type = mnl_attr_get_type(a);
 
 		if (type == CTA_TUPLE_ORIG)
@@ -103,7 +106,8 @@ static int forget_by_dump(int fd, const struct ct_match *m, struct error *err)
 	return r < 0 ? r : delete_collected(fd, &found, err);
 }
 
-/* The filtered flush looks at empty buckets without taking their lock, and is many times faster than a dump. */
+/* The filtered flush looks at empty buckets without taking their lock, and is many times faster than a dump.
+ */
 static int forget_by_flush(int fd, const struct ct_match *m)
 {
 	auto_batch b = NL_BATCH_NONE;
@@ -121,7 +125,7 @@ static int forget(int fd, const struct ct_match *m, struct error *err)
 
 int ct_forget_addr(int fd, struct in_addr addr, struct error *err)
 {
-	struct ct_match m = { .direction = CTA_TUPLE_ORIG, .flags = MATCH_SRC, .addr = addr };
+	struct ct_match m = {.direction = CTA_TUPLE_ORIG, .flags = MATCH_SRC, .addr = addr};
 	int r = forget(fd, &m, err);
 
 	if (r < 0)

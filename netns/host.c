@@ -24,7 +24,7 @@
 
 /* What is there now. */
 struct table_state {
-	const char *name; /* of the table looked at */
+	const char *name;    /* of the table looked at */
 	const char *version; /* wanted */
 	uint32_t genid;
 	bool exists, ours, version_ok;
@@ -40,7 +40,8 @@ static struct nlmsghdr *nft_request(struct nl_batch *b, uint16_t type, uint16_t 
 	return nl_message_nfnl(b, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags, family, 0, "nftables");
 }
 
-/* Is the comment in this user data (bytes type, length, value) `text`? Its type is 0 for tables and for chains. */
+/* Is the comment in this user data (bytes type, length, value) `text`? Its type is 0 for tables and for
+ * chains. */
 static bool comment_is(const struct nlattr *userdata, const char *text)
 {
 	const uint8_t *p = mnl_attr_get_payload(userdata);
@@ -60,9 +61,7 @@ static const struct nlattr *find_attr(const struct nlmsghdr *nlh, uint16_t type)
 {
 	const struct nlattr *a;
 
-	mnl_attr_for_each(a, nlh, sizeof(struct nfgenmsg))
-		if (mnl_attr_get_type(a) == type)
-			return a;
+	mnl_attr_for_each(a, nlh, sizeof(struct nfgenmsg)) if (mnl_attr_get_type(a) == type) return a;
 	return NULL;
 }
 
@@ -100,7 +99,8 @@ static int see_table(const struct nlmsghdr *nlh, size_t index unused, void *data
 
 static int see_chain(const struct nlmsghdr *nlh, size_t index unused, void *data)
 {
-	const struct nlattr *name = find_attr(nlh, NFTA_CHAIN_NAME), *userdata = find_attr(nlh, NFTA_CHAIN_USERDATA);
+	const struct nlattr *name = find_attr(nlh, NFTA_CHAIN_NAME),
+			    *userdata = find_attr(nlh, NFTA_CHAIN_USERDATA);
 	struct table_state *st = data;
 
 	if (!attr_is_str(nlh, NFTA_CHAIN_TABLE, st->name) || !name)
@@ -125,7 +125,8 @@ static int see_counter(const struct nlmsghdr *nlh, size_t index unused, void *da
 {
 	const struct nlattr *name = find_attr(nlh, NFTA_OBJ_NAME);
 	struct table_state *st = data;
-	int i = name && attr_is_str(nlh, NFTA_OBJ_TABLE, st->name) ? nft_counter_index(mnl_attr_get_str(name)) : -1;
+	int i = name && attr_is_str(nlh, NFTA_OBJ_TABLE, st->name) ? nft_counter_index(mnl_attr_get_str(name))
+								   : -1;
 
 	if (i >= 0)
 		st->counters |= 1U << i;
@@ -138,11 +139,11 @@ static const struct look {
 	uint16_t table_attr; /* filter, where the kernel has one */
 	nl_answer *see;
 } looks[] = {
-	{ NFT_MSG_GETGEN, 0, AF_UNSPEC, 0, see_genid },
-	{ NFT_MSG_GETTABLE, NLM_F_DUMP, NFPROTO_INET, 0, see_table },
-	{ NFT_MSG_GETCHAIN, NLM_F_DUMP, NFPROTO_INET, 0, see_chain },
-	{ NFT_MSG_GETRULE, NLM_F_DUMP, NFPROTO_INET, NFTA_RULE_TABLE, see_rule },
-	{ NFT_MSG_GETOBJ, NLM_F_DUMP, NFPROTO_INET, NFTA_OBJ_TABLE, see_counter },
+	{NFT_MSG_GETGEN, 0, AF_UNSPEC, 0, see_genid},
+	{NFT_MSG_GETTABLE, NLM_F_DUMP, NFPROTO_INET, 0, see_table},
+	{NFT_MSG_GETCHAIN, NLM_F_DUMP, NFPROTO_INET, 0, see_chain},
+	{NFT_MSG_GETRULE, NLM_F_DUMP, NFPROTO_INET, NFTA_RULE_TABLE, see_rule},
+	{NFT_MSG_GETOBJ, NLM_F_DUMP, NFPROTO_INET, NFTA_OBJ_TABLE, see_counter},
 };
 
 /* All looks; a table that is not there needs the first two only. */
@@ -173,7 +174,7 @@ static int look_at(int fd, const char *table, const char *version, struct table_
 	int r = -EAGAIN;
 
 	for (int tries = 0; r == -EAGAIN && tries < SETUP_TRIES; tries++) {
-		*ret = (struct table_state){ .name = table, .version = version };
+		*ret = (struct table_state){.name = table, .version = version};
 		r = look_once(fd, ret, err);
 	}
 	return r;
@@ -184,7 +185,8 @@ static int make_failure(const struct net_host_config *c, const struct nl_batch *
 	const char *module = b->failed >= 0 ? nft_module_of(b->msg[b->failed].what) : NULL;
 
 	if (module && (r == -ENOENT || r == -EOPNOTSUPP)) {
-		err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED, "nft table %s: the kernel lacks %s", c->table, module);
+		err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED, "nft table %s: the kernel lacks %s", c->table,
+			     module);
 		err_hint(err, "install the kernel's netfilter modules and load %s", module);
 		return -EOPNOTSUPP;
 	}
@@ -192,15 +194,16 @@ static int make_failure(const struct net_host_config *c, const struct nl_batch *
 }
 
 /* Make the table, or new rules in it; sets and their elements stay. */
-static int make_table(int fd, const struct net_host_config *c, const struct table_state *st, struct error *err)
+static int make_table(int fd, const struct net_host_config *c, const struct table_state *st,
+		      struct error *err)
 {
 	auto_batch b = NL_BATCH_NONE;
 	int r;
 
 	nl_nft_begin(&b, st->genid);
 	for (size_t i = 0; i < st->n_chains; i++) {
-		struct nlmsghdr *nlh = nl_message_nfnl(&b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELCHAIN, 0, NFPROTO_INET,
-						       0, "delete chain");
+		struct nlmsghdr *nlh = nl_message_nfnl(&b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELCHAIN, 0,
+						       NFPROTO_INET, 0, "delete chain");
 
 		mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, c->table);
 		mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, st->chains[i]);
@@ -226,7 +229,8 @@ static int setup_table(int fd, const struct net_host_config *c, struct error *er
 		if (r < 0)
 			return r;
 		if (st.exists && !st.ours) {
-			err_set_kind(err, -EEXIST, ERR_STATE, "the nft table inet %s exists and is not arnia's", c->table);
+			err_set_kind(err, -EEXIST, ERR_STATE,
+				     "the nft table inet %s exists and is not arnia's", c->table);
 			err_hint(err, "see it with: nft list table inet %s", c->table);
 			return -EEXIST;
 		}
@@ -246,7 +250,8 @@ static int check_conntrack(int fd, struct error *err)
 	auto_batch b = NL_BATCH_NONE;
 	int r;
 
-	nl_message_nfnl(&b, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS, 0, AF_UNSPEC, 0, "conntrack");
+	nl_message_nfnl(&b, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS, 0, AF_UNSPEC, 0,
+			"conntrack");
 	r = nl_run(fd, &b, NULL, NULL, err);
 	if (r == -EINVAL || r == -EOPNOTSUPP) {
 		err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED, "the kernel lacks nf_conntrack_netlink");
@@ -312,7 +317,8 @@ static int delete_table(int fd, const char *table, struct error *err)
 
 	b.ignore = -ENOENT;
 	nl_nft_begin(&b, 0);
-	nlh = nl_message_nfnl(&b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE, 0, NFPROTO_INET, 0, "delete table");
+	nlh = nl_message_nfnl(&b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE, 0, NFPROTO_INET, 0,
+			      "delete table");
 	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, table);
 	nl_nft_end(&b);
 	r = nl_run(fd, &b, NULL, NULL, err);
@@ -321,7 +327,7 @@ static int delete_table(int fd, const char *table, struct error *err)
 
 int net_host_teardown(const struct net_sockets *s, const struct net_host_config *c, struct error *err)
 {
-	struct table_state st = { 0 };
+	struct table_state st = {0};
 	auto_batch b = NL_BATCH_NONE;
 	int r = check_config(c, err);
 

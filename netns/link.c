@@ -32,7 +32,8 @@ static void put_side(struct nlmsghdr *nlh, const char *name, const uint8_t mac[6
 
 void link_add_veth(struct nl_batch *b, const struct net_config *c, int netns, uint32_t peer_index)
 {
-	struct nlmsghdr *nlh = link_message(b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, c->ifindex, "add veth");
+	struct nlmsghdr *nlh =
+		link_message(b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, c->ifindex, "add veth");
 	struct nlattr *info, *data, *peer;
 	struct ifinfomsg *ifi;
 
@@ -113,7 +114,7 @@ void link_settle(struct nl_batch *b, uint32_t ifindex)
 
 static void read_stats(const struct nlattr *a, struct link_info *info)
 {
-	struct rtnl_link_stats64 st = { 0 };
+	struct rtnl_link_stats64 st = {0};
 
 	memcpy(&st, mnl_attr_get_payload(a), MIN(sizeof(st), (size_t)mnl_attr_get_payload_len(a)));
 	info->rx_packets = st.rx_packets;
@@ -128,9 +129,10 @@ static bool is_veth(const struct nlattr *linkinfo)
 {
 	const struct nlattr *a;
 
-	mnl_attr_for_each_nested(a, linkinfo)
-		if (mnl_attr_get_type(a) == IFLA_INFO_KIND && mnl_attr_validate(a, MNL_TYPE_STRING) >= 0)
-			return mnl_attr_get_payload_len(a) >= 4 && memcmp(mnl_attr_get_payload(a), "veth", 4) == 0;
+	mnl_attr_for_each_nested(a, linkinfo) if (mnl_attr_get_type(a) == IFLA_INFO_KIND &&
+						  mnl_attr_validate(a, MNL_TYPE_STRING) >=
+							  0) return mnl_attr_get_payload_len(a) >= 4 &&
+		memcmp(mnl_attr_get_payload(a), "veth", 4) == 0;
 	return false;
 }
 
@@ -142,7 +144,8 @@ static int read_link(const struct nlmsghdr *nlh, size_t index unused, void *data
 
 	info->ifindex = (uint32_t)ifi->ifi_index;
 	info->up = ifi->ifi_flags & IFF_UP;
-	mnl_attr_for_each(a, nlh, sizeof(*ifi)) {
+	mnl_attr_for_each(a, nlh, sizeof(*ifi))
+	{
 		switch (mnl_attr_get_type(a)) {
 		case IFLA_IFNAME:
 			strncpy(info->name, mnl_attr_get_str(a), sizeof(info->name) - 1);
@@ -165,8 +168,8 @@ int link_find(int fd, const char *name, uint32_t ifindex, struct link_info *ret,
 {
 	auto_batch b = NL_BATCH_NONE;
 	struct nlmsghdr *nlh = link_message(&b, RTM_GETLINK, 0, name ? 0 : ifindex, "look up link");
-	struct link_info info = { 0 };
-	struct error e = { 0 };
+	struct link_info info = {0};
+	struct error e = {0};
 	int r;
 
 	if (name)

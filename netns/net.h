@@ -2,8 +2,9 @@
 #ifndef ARNIA_NET_H
 #define ARNIA_NET_H
 /*
- * Routed veth (no bridge): the container has a /32 and a default route to 169.254.1.1 by a permanent neighbour; the
- * host has one /32 route per container. One nft table `inet NAME` whose number of rules is constant: a start adds elements.
+ * Routed veth (no bridge): the container has a /32 and a default route to 169.254.1.1 by a permanent
+ * neighbour; the host has one /32 route per container. One nft table `inet NAME` whose number of rules is
+ * constant: a start adds elements.
  */
 #include <stdbool.h>
 #include "lib/base/error.h"
@@ -13,7 +14,7 @@
 struct net_sockets { /* opened before they are needed; host namespace */
 	int route, nft;
 };
-#define NET_SOCKETS_NONE ((struct net_sockets){ .route = -1, .nft = -1 })
+#define NET_SOCKETS_NONE ((struct net_sockets){.route = -1, .nft = -1})
 int net_open(struct net_sockets *ret, struct error *err);
 void net_close(struct net_sockets *s);
 
@@ -21,37 +22,44 @@ struct net_host_config { /* once per instance */
 	const char *table;
 	uint32_t ifgroup;
 	struct in_addr pool;
-	uint8_t pool_prefix; /* masquerade: from pool, to anything but pool, not out of an interface of the group */
+	uint8_t pool_prefix; /* masquerade: from pool, to anything but pool, not out of an interface of the
+				group */
 	struct in_addr gateway;
 };
-/* Make the table (one atomic batch, no-op when it is there and of this version; an older version's or damaged rules are replaced,
- * elements stay), the gateway address on lo (169.254.1.1/32, scope link), ip_forward=1 in the caller's namespace. Idempotent.
- * Modules are loaded by the kernel on demand; a missing one is named in the error (kind UNSUPPORTED). A table of this name that
- * was not made by arnia is -EEXIST (STATE) and left alone. Returns 1 when ip_forward was off and has been switched on, else 0. */
+/* Make the table (one atomic batch, no-op when it is there and of this version; an older version's or damaged
+ * rules are replaced, elements stay), the gateway address on lo (169.254.1.1/32, scope link), ip_forward=1 in
+ * the caller's namespace. Idempotent. Modules are loaded by the kernel on demand; a missing one is named in
+ * the error (kind UNSUPPORTED). A table of this name that was not made by arnia is -EEXIST (STATE) and left
+ * alone. Returns 1 when ip_forward was off and has been switched on, else 0. */
 int net_host_setup(const struct net_sockets *s, const struct net_host_config *c, struct error *err);
-/* Remove the table (and the gateway address when no other arnia table is left). Missing is fine. ip_forward stays as it is: others
- * may rely on it by now. */
+/* Remove the table (and the gateway address when no other arnia table is left). Missing is fine. ip_forward
+ * stays as it is: others may rely on it by now. */
 int net_host_teardown(const struct net_sockets *s, const struct net_host_config *c, struct error *err);
 
-/* Give the namespace behind `netns` (owned by the container's user namespace) its network: veth with the peer inside, addresses,
- * routes, neighbours, lo up. Enters netns and comes back to the caller's own (setns(2)): on return the caller is in its own
- * namespace, or the process must exit (-ENOTRECOVERABLE). NET_NONE: only lo up. */
+/* Give the namespace behind `netns` (owned by the container's user namespace) its network: veth with the peer
+ * inside, addresses, routes, neighbours, lo up. Enters netns and comes back to the caller's own (setns(2)):
+ * on return the caller is in its own namespace, or the process must exit (-ENOTRECOVERABLE). NET_NONE: only
+ * lo up. */
 int net_attach(const struct net_sockets *s, const struct net_config *c, int netns, struct error *err);
-/* The two halves, for a pool of namespaces made before the request: link and addresses, and (publish) the nft elements. net_attach does
- * not add nft elements; net_publish adds the source-address element and the port elements in ONE batch. -EEXIST names the port taken
- * (kind STATE; -EADDRINUSE when a socket of the host holds it, checked by bind(2) on the host address beforehand). A port on every
- * address and the same one on a single address exclude each other, too. host_port 0: a free one of 32768..60999 is chosen and
- * written to c->ports.v once all has succeeded. UDP: flows to the port that are older than its publication are forgotten. */
+/* The two halves, for a pool of namespaces made before the request: link and addresses, and (publish) the nft
+ * elements. net_attach does not add nft elements; net_publish adds the source-address element and the port
+ * elements in ONE batch. -EEXIST names the port taken (kind STATE; -EADDRINUSE when a socket of the host
+ * holds it, checked by bind(2) on the host address beforehand). A port on every address and the same one on a
+ * single address exclude each other, too. host_port 0: a free one of 32768..60999 is chosen and written to
+ * c->ports.v once all has succeeded. UDP: flows to the port that are older than its publication are
+ * forgotten. */
 int net_publish(const struct net_sockets *s, const struct net_config *c, struct error *err);
-/* Remove this container's elements; missing ones are fine, and those of the same key that belong to another container stay. Also
- * forgets its conntrack entries when ports are published (ctnetlink delete by address), so that the next owner of the address does
- * not inherit them. */
+/* Remove this container's elements; missing ones are fine, and those of the same key that belong to another
+ * container stay. Also forgets its conntrack entries when ports are published (ctnetlink delete by address),
+ * so that the next owner of the address does not inherit them. */
 int net_unpublish(const struct net_sockets *s, const struct net_config *c, struct error *err);
-/* Its two halves. The second walks the conntrack table (about 0.2 ms per 100,000 buckets, Linux before 6.11 several ms): it may come
- * after the reply, but must come before the address is leased again; it also serves containers without published ports. */
+/* Its two halves. The second walks the conntrack table (about 0.2 ms per 100,000 buckets, Linux before 6.11
+ * several ms): it may come after the reply, but must come before the address is leased again; it also serves
+ * containers without published ports. */
 int net_withdraw(const struct net_sockets *s, const struct net_config *c, struct error *err);
 int net_forget(const struct net_sockets *s, const struct net_config *c, struct error *err);
-/* Host-side link by name: exists? Used by undo: a veth goes with its namespace, so this deletes only what outlived it. */
+/* Host-side link by name: exists? Used by undo: a veth goes with its namespace, so this deletes only what
+ * outlived it. */
 int net_link_delete(const struct net_sockets *s, const char *ifname, struct error *err);
 /* Counters and state of the table's elements for one container, as text (explain). */
 int net_print(const struct net_sockets *s, const struct net_config *c, struct strbuf *out, struct error *err);

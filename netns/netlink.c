@@ -76,7 +76,7 @@ struct nlmsghdr *nl_message(struct nl_batch *b, uint16_t type, uint16_t flags, c
 		b->msg_cap = MAX(b->msg_cap * 2, (size_t)16);
 		b->msg = mem_realloc_n(b->msg, b->msg_cap, sizeof(*b->msg));
 	}
-	b->msg[b->n] = (struct nl_message){ .at = b->len, .what = what };
+	b->msg[b->n] = (struct nl_message){.at = b->len, .what = what};
 	nlh = mnl_nlmsg_put_header(b->buf + b->len);
 	nlh->nlmsg_type = type;
 	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
@@ -84,8 +84,8 @@ struct nlmsghdr *nl_message(struct nl_batch *b, uint16_t type, uint16_t flags, c
 	return nlh;
 }
 
-struct nlmsghdr *nl_message_nfnl(struct nl_batch *b, uint16_t type, uint16_t flags, uint8_t family, uint16_t res_id,
-				 const char *what)
+struct nlmsghdr *nl_message_nfnl(struct nl_batch *b, uint16_t type, uint16_t flags, uint8_t family,
+				 uint16_t res_id, const char *what)
 {
 	struct nlmsghdr *nlh = nl_message(b, type, flags, what);
 	struct nfgenmsg *nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
@@ -98,7 +98,8 @@ struct nlmsghdr *nl_message_nfnl(struct nl_batch *b, uint16_t type, uint16_t fla
 
 void nl_nft_begin(struct nl_batch *b, uint32_t genid)
 {
-	struct nlmsghdr *nlh = nl_message_nfnl(b, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, "nftables");
+	struct nlmsghdr *nlh =
+		nl_message_nfnl(b, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, "nftables");
 
 	if (genid)
 		mnl_attr_put_u32(nlh, NFNL_BATCH_GENID, htonl(genid));
@@ -117,7 +118,7 @@ struct run {
 	void *data;
 	struct error *err;
 	size_t last; /* the message whose acknowledgement is the end */
-	int result; /* first failure */
+	int result;  /* first failure */
 	bool ended;
 };
 
@@ -132,9 +133,9 @@ static const char *extack_text(const struct nlmsghdr *nlh)
 		return NULL;
 	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
 		skip += MNL_ALIGN(e->msg.nlmsg_len) - sizeof(e->msg);
-	mnl_attr_for_each(a, nlh, skip)
-		if (mnl_attr_get_type(a) == NLMSGERR_ATTR_MSG && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
-			return mnl_attr_get_str(a);
+	mnl_attr_for_each(a, nlh, skip) if (mnl_attr_get_type(a) == NLMSGERR_ATTR_MSG &&
+					    mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >=
+						    0) return mnl_attr_get_str(a);
 	return NULL;
 }
 
@@ -179,9 +180,9 @@ static void run_message(struct run *run, const struct nlmsghdr *nlh)
 static int run_receive(struct run *run, int fd)
 {
 	char buf[ANSWER_SIZE] __attribute__((aligned(8)));
-	struct sockaddr_nl from = { 0 };
-	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr m = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1 };
+	struct sockaddr_nl from = {0};
+	struct iovec iov = {buf, sizeof(buf)};
+	struct msghdr m = {.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1};
 	const struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
 	ssize_t n;
 	int left;
@@ -203,8 +204,8 @@ static int run_receive(struct run *run, int fd)
 
 int nl_run(int fd, struct nl_batch *b, nl_answer *cb, void *data, struct error *err)
 {
-	struct run run = { .b = b, .cb = cb, .data = data, .err = err };
-	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	struct run run = {.b = b, .cb = cb, .data = data, .err = err};
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	int r = 0;
 
 	if (b->n == 0)
@@ -222,6 +223,7 @@ int nl_run(int fd, struct nl_batch *b, nl_answer *cb, void *data, struct error *
 	if (r == -EAGAIN && run.result < 0)
 		r = 0;
 	if (r < 0)
-		return err_sys(err, r == -EAGAIN ? -EIO : r, "%s: no answer from the kernel", b->msg[b->nft ? 1 : 0].what);
+		return err_sys(err, r == -EAGAIN ? -EIO : r, "%s: no answer from the kernel",
+			       b->msg[b->nft ? 1 : 0].what);
 	return run.result;
 }

@@ -3,10 +3,10 @@
 #define ARNIA_NET_NFT_H
 /*
  * The nft table (internal to netns/). Chains, sets and rules are made once; a container is elements only:
- *   addrs      { host ifindex . container address }                 who may send as whom; counts what the container sent
- *   ports      { protocol . host address . host port : address . port }
- *   ports_any  { protocol . host port : address . port }            published on every address of the host
- * A set whose layout changes in a later version of the rules gets a new name, so that rules can be replaced under live elements.
+ *   addrs      { host ifindex . container address }                 who may send as whom; counts what the
+ * container sent ports      { protocol . host address . host port : address . port } ports_any  { protocol .
+ * host port : address . port }            published on every address of the host A set whose layout changes
+ * in a later version of the rules gets a new name, so that rules can be replaced under live elements.
  */
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -25,8 +25,9 @@
 #define NFT_COUNTER_INVALID "invalid"
 #define NFT_COUNTER_ISOLATED "isolated"
 
-/* Both go into a batch begun by nl_nft_begin. Table, counters and sets: existing sets of the same layout are left, with their
- * elements; `have` has the bits nft_counter_index of counters that exist (not every kernel takes them twice). */
+/* Both go into a batch begun by nl_nft_begin. Table, counters and sets: existing sets of the same layout are
+ * left, with their elements; `have` has the bits nft_counter_index of counters that exist (not every kernel
+ * takes them twice). */
 void nft_put_table(struct nl_batch *b, const struct net_host_config *c, uint32_t have);
 /* Chains with their rules; none of the chains may exist. */
 void nft_put_chains(struct nl_batch *b, const struct net_host_config *c);
@@ -48,8 +49,8 @@ struct nft_elem {
 struct nft_elem nft_elem_addr(uint32_t ifindex, struct in_addr addr);
 struct nft_elem nft_elem_port(const struct net_port *p, struct in_addr addr);
 /* type: NFT_MSG_NEWSETELEM, DELSETELEM (by key) or GETSETELEM. */
-void nft_put_elem(struct nl_batch *b, const char *table, uint16_t type, uint16_t flags, const struct nft_elem *e,
-		  const char *what);
+void nft_put_elem(struct nl_batch *b, const char *table, uint16_t type, uint16_t flags,
+		  const struct nft_elem *e, const char *what);
 
 /* An element as read back. */
 struct nft_found {
@@ -61,11 +62,14 @@ struct nft_found {
 typedef int nft_elem_cb(const struct nft_found *f, void *data);
 /* NFTA_COUNTER_* inside an attribute. */
 void nft_read_counter(const struct nlattr *data, uint64_t *packets, uint64_t *bytes);
-/* Look `n` elements up by key: present[i] and, when wanted, found[i]. Missing elements, sets and tables are just not present. */
-int nft_get_elems(int fd, const char *table, const struct nft_elem *e, size_t n, bool *present, struct nft_found *found,
-		  struct error *err);
-/* All elements of a set, each once or more; a missing table is an empty one. -EAGAIN when the set changed meanwhile. */
-int nft_dump_elems(int fd, const char *table, const char *set, nft_elem_cb *cb, void *data, struct error *err);
+/* Look `n` elements up by key: present[i] and, when wanted, found[i]. Missing elements, sets and tables are
+ * just not present. */
+int nft_get_elems(int fd, const char *table, const struct nft_elem *e, size_t n, bool *present,
+		  struct nft_found *found, struct error *err);
+/* All elements of a set, each once or more; a missing table is an empty one. -EAGAIN when the set changed
+ * meanwhile. */
+int nft_dump_elems(int fd, const char *table, const char *set, nft_elem_cb *cb, void *data,
+		   struct error *err);
 
 /* Forget conntrack entries. By container: every flow from it or to it. */
 int ct_forget_addr(int fd, struct in_addr addr, struct error *err);

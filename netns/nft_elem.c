@@ -18,7 +18,7 @@ static void put_part(uint8_t *to, uint8_t *len, const void *value, uint8_t size)
 
 struct nft_elem nft_elem_addr(uint32_t ifindex, struct in_addr addr)
 {
-	struct nft_elem e = { .set = NFT_SET_ADDRS };
+	struct nft_elem e = {.set = NFT_SET_ADDRS};
 
 	put_part(e.key, &e.key_len, &ifindex, sizeof(ifindex));
 	put_part(e.key, &e.key_len, &addr, sizeof(addr));
@@ -28,7 +28,7 @@ struct nft_elem nft_elem_addr(uint32_t ifindex, struct in_addr addr)
 struct nft_elem nft_elem_port(const struct net_port *p, struct in_addr addr)
 {
 	bool any = p->host_addr.s_addr == htonl(INADDR_ANY);
-	struct nft_elem e = { .set = any ? NFT_MAP_PORTS_ANY : NFT_MAP_PORTS };
+	struct nft_elem e = {.set = any ? NFT_MAP_PORTS_ANY : NFT_MAP_PORTS};
 	uint16_t host_port = htons(p->host_port), port = htons(p->port);
 
 	put_part(e.key, &e.key_len, &p->proto, sizeof(p->proto));
@@ -48,8 +48,8 @@ static void put_value(struct nlmsghdr *nlh, uint16_t type, const void *value, si
 	mnl_attr_nest_end(nlh, nest);
 }
 
-void nft_put_elem(struct nl_batch *b, const char *table, uint16_t type, uint16_t flags, const struct nft_elem *e,
-		  const char *what)
+void nft_put_elem(struct nl_batch *b, const char *table, uint16_t type, uint16_t flags,
+		  const struct nft_elem *e, const char *what)
 {
 	struct nlmsghdr *nlh =
 		nl_message_nfnl(b, NFNL_SUBSYS_NFTABLES << 8 | type, flags, NFPROTO_INET, 0, what);
@@ -70,7 +70,8 @@ static uint8_t read_value(const struct nlattr *nest, uint8_t *to, size_t room)
 {
 	const struct nlattr *a;
 
-	mnl_attr_for_each_nested(a, nest) {
+	mnl_attr_for_each_nested(a, nest)
+	{
 		size_t len = mnl_attr_get_payload_len(a);
 
 		if (mnl_attr_get_type(a) != NFTA_DATA_VALUE || len > room)
@@ -92,7 +93,8 @@ void nft_read_counter(const struct nlattr *data, uint64_t *packets, uint64_t *by
 {
 	const struct nlattr *a;
 
-	mnl_attr_for_each_nested(a, data) {
+	mnl_attr_for_each_nested(a, data)
+	{
 		if (mnl_attr_get_type(a) == NFTA_COUNTER_PACKETS)
 			*packets = get_be64(a);
 		else if (mnl_attr_get_type(a) == NFTA_COUNTER_BYTES)
@@ -105,7 +107,8 @@ static void read_expr(const struct nlattr *expr, struct nft_found *f)
 {
 	const struct nlattr *a;
 
-	mnl_attr_for_each_nested(a, expr) {
+	mnl_attr_for_each_nested(a, expr)
+	{
 		if (mnl_attr_get_type(a) != NFTA_EXPR_DATA)
 			continue;
 		f->counted = true;
@@ -115,10 +118,11 @@ static void read_expr(const struct nlattr *expr, struct nft_found *f)
 
 static struct nft_found read_elem(const struct nlattr *elem)
 {
-	struct nft_found f = { 0 };
+	struct nft_found f = {0};
 	const struct nlattr *a;
 
-	mnl_attr_for_each_nested(a, elem) {
+	mnl_attr_for_each_nested(a, elem)
+	{
 		switch (mnl_attr_get_type(a)) {
 		case NFTA_SET_ELEM_KEY:
 			f.key_len = read_value(a, f.key, sizeof(f.key));
@@ -147,10 +151,12 @@ static int read_elems(const struct nlmsghdr *nlh, size_t index, void *data)
 	const struct nlattr *a, *elem;
 	int r = 0;
 
-	mnl_attr_for_each(a, nlh, sizeof(struct nfgenmsg)) {
+	mnl_attr_for_each(a, nlh, sizeof(struct nfgenmsg))
+	{
 		if (mnl_attr_get_type(a) != NFTA_SET_ELEM_LIST_ELEMENTS)
 			continue;
-		mnl_attr_for_each_nested(elem, a) {
+		mnl_attr_for_each_nested(elem, a)
+		{
 			struct nft_found f = read_elem(elem);
 
 			if (rd->cb)
@@ -166,15 +172,15 @@ static int read_elems(const struct nlmsghdr *nlh, size_t index, void *data)
 	return 0;
 }
 
-int nft_get_elems(int fd, const char *table, const struct nft_elem *e, size_t n, bool *present, struct nft_found *found,
-		  struct error *err)
+int nft_get_elems(int fd, const char *table, const struct nft_elem *e, size_t n, bool *present,
+		  struct nft_found *found, struct error *err)
 {
 	int r = 0;
 
 	memset(present, 0, n * sizeof(*present));
 	for (size_t from = 0; from < n && r == 0; from += GETS_PER_SEND) {
 		auto_batch b = NL_BATCH_NONE;
-		struct reader rd = { .present = present + from, .found = found ? found + from : NULL };
+		struct reader rd = {.present = present + from, .found = found ? found + from : NULL};
 
 		b.ignore = -ENOENT;
 		for (size_t i = from; i < MIN(n, from + GETS_PER_SEND); i++)
@@ -187,7 +193,7 @@ int nft_get_elems(int fd, const char *table, const struct nft_elem *e, size_t n,
 int nft_dump_elems(int fd, const char *table, const char *set, nft_elem_cb *cb, void *data, struct error *err)
 {
 	auto_batch b = NL_BATCH_NONE;
-	struct reader rd = { .cb = cb, .data = data };
+	struct reader rd = {.cb = cb, .data = data};
 	struct nlmsghdr *nlh = nl_message_nfnl(&b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM, NLM_F_DUMP,
 					       NFPROTO_INET, 0, "list elements");
 

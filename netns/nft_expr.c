@@ -9,7 +9,7 @@
 #include <string.h>
 #include "netns/nft_expr.h"
 
-static const uint32_t registers[] = { NFT_REG_1, NFT_REG32_01, NFT_REG32_02 };
+static const uint32_t registers[] = {NFT_REG_1, NFT_REG32_01, NFT_REG32_02};
 
 static struct nftnl_expr *expr_add(struct nftnl_rule *r, const char *name)
 {
@@ -90,7 +90,8 @@ void expr_ipv4_in(struct nftnl_rule *r, enum ipv4_field field, struct in_addr ad
 	uint32_t mask = prefix ? htonl(UINT32_MAX << (32 - prefix)) : 0;
 
 	expr_is_ipv4(r);
-	/* Whole bytes are compared without a mask, as nft(8) does, so that it prints them back as a prefix. */
+	/* Whole bytes are compared without a mask, as nft(8) does, so that it prints them back as a prefix.
+	 */
 	expr_ipv4(r, field, prefix && prefix % 8 == 0 ? prefix / 8 : 4, PART_1);
 	if (prefix % 8 || !prefix)
 		expr_mask(r, mask);

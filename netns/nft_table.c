@@ -20,7 +20,7 @@
 
 #define RULES_VERSION 1 /* one more for every change of the tables below */
 
-#define LOOPBACK_NET 0x7f000000 /* 127/8 */
+#define LOOPBACK_NET 0x7f000000	 /* 127/8 */
 #define METADATA_ADDR 0xa9fea9fe /* 169.254.169.254: credentials of the cloud instance itself */
 
 typedef void rule_build(struct nftnl_rule *r, const struct net_host_config *c);
@@ -29,7 +29,7 @@ static void rule_foreign_loopback(struct nftnl_rule *r, const struct net_host_co
 {
 	expr_meta(r, NFT_META_IIF, PART_1);
 	expr_cmp_u32(r, false, NET_LO_IFINDEX);
-	expr_ipv4_in(r, IPV4_DADDR, (struct in_addr){ htonl(LOOPBACK_NET) }, 8);
+	expr_ipv4_in(r, IPV4_DADDR, (struct in_addr){htonl(LOOPBACK_NET)}, 8);
 	expr_counter(r, NFT_COUNTER_LOOPBACK);
 	expr_verdict(r, NF_DROP);
 }
@@ -42,12 +42,13 @@ static void rule_not_ours(struct nftnl_rule *r, const struct net_host_config *c)
 
 static void rule_metadata(struct nftnl_rule *r, const struct net_host_config *c unused)
 {
-	expr_ipv4_in(r, IPV4_DADDR, (struct in_addr){ htonl(METADATA_ADDR) }, 32);
+	expr_ipv4_in(r, IPV4_DADDR, (struct in_addr){htonl(METADATA_ADDR)}, 32);
 	expr_counter(r, NFT_COUNTER_METADATA);
 	expr_verdict(r, NF_DROP);
 }
 
-/* Interface and source address belong together. Also finds hairpins: there the *outgoing* interface is the sender's. */
+/* Interface and source address belong together. Also finds hairpins: there the *outgoing* interface is the
+ * sender's. */
 static void match_owner(struct nftnl_rule *r, uint32_t key)
 {
 	expr_is_ipv4(r);
@@ -93,7 +94,7 @@ static void rule_publish_any(struct nftnl_rule *r, const struct net_host_config 
 static void rule_from_loopback(struct nftnl_rule *r, const struct net_host_config *c)
 {
 	expr_group(r, NFT_META_OIFGROUP, true, c->ifgroup);
-	expr_ipv4_in(r, IPV4_SADDR, (struct in_addr){ htonl(LOOPBACK_NET) }, 8);
+	expr_ipv4_in(r, IPV4_SADDR, (struct in_addr){htonl(LOOPBACK_NET)}, 8);
 	expr_snat(r, c->gateway);
 }
 
@@ -113,8 +114,7 @@ static void rule_masquerade(struct nftnl_rule *r, const struct net_host_config *
 
 static void rule_established(struct nftnl_rule *r, const struct net_host_config *c unused)
 {
-	expr_ct_has(r, NFT_CT_STATE,
-		    NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED));
+	expr_ct_has(r, NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED));
 	expr_verdict(r, NF_ACCEPT);
 }
 
@@ -147,12 +147,13 @@ static const struct {
 	int32_t priority;
 } chains[] = {
 	/* Names must not be words of nft(8): a saved ruleset would not load. */
-	/* Before conntrack: what is dropped here makes no entry. Fragments are put together earlier (-400). */
-	{ NFT_VERSION_CHAIN, "filter", NF_INET_PRE_ROUTING, -300 },
-	{ "forward", "filter", NF_INET_FORWARD, 0 },
-	{ "publish_in", "nat", NF_INET_PRE_ROUTING, -100 },
-	{ "publish_out", "nat", NF_INET_LOCAL_OUT, -100 },
-	{ "postrouting", "nat", NF_INET_POST_ROUTING, 100 },
+	/* Before conntrack: what is dropped here makes no entry. Fragments are put together earlier (-400).
+	 */
+	{NFT_VERSION_CHAIN, "filter", NF_INET_PRE_ROUTING, -300},
+	{"forward", "filter", NF_INET_FORWARD, 0},
+	{"publish_in", "nat", NF_INET_PRE_ROUTING, -100},
+	{"publish_out", "nat", NF_INET_LOCAL_OUT, -100},
+	{"postrouting", "nat", NF_INET_POST_ROUTING, 100},
 };
 
 static const struct rule {
@@ -160,26 +161,27 @@ static const struct rule {
 	const char *module; /* what the kernel needs beyond nf_tables, or NULL */
 	rule_build *build;
 } rules[] = {
-	{ NFT_VERSION_CHAIN, "foreign 127/8", NULL, rule_foreign_loopback },
-	{ NFT_VERSION_CHAIN, "not from a container", NULL, rule_not_ours },
-	{ NFT_VERSION_CHAIN, "cloud metadata", NULL, rule_metadata },
-	{ NFT_VERSION_CHAIN, "own source address", NULL, rule_own_source },
-	{ NFT_VERSION_CHAIN, "spoofed source address", NULL, rule_spoofed },
-	{ "forward", "established", "nft_ct", rule_established },
-	{ "forward", "invalid", "nft_ct", rule_invalid },
-	{ "forward", "published", "nft_ct", rule_published },
-	{ "forward", "isolated", NULL, rule_isolated },
-	{ "publish_in", "published on one address", "nft_fib_inet, nft_nat", rule_publish },
-	{ "publish_in", "published on any address", "nft_fib_inet, nft_nat", rule_publish_any },
-	{ "publish_out", "published on one address, from the host", "nft_fib_inet, nft_nat", rule_publish },
-	{ "publish_out", "published on any address, from the host", "nft_fib_inet, nft_nat", rule_publish_any },
-	{ "postrouting", "from the host's 127/8", "nft_nat", rule_from_loopback },
-	{ "postrouting", "hairpin", "nft_nat", rule_hairpin },
-	{ "postrouting", "masquerade", "nft_masq", rule_masquerade },
+	{NFT_VERSION_CHAIN, "foreign 127/8", NULL, rule_foreign_loopback},
+	{NFT_VERSION_CHAIN, "not from a container", NULL, rule_not_ours},
+	{NFT_VERSION_CHAIN, "cloud metadata", NULL, rule_metadata},
+	{NFT_VERSION_CHAIN, "own source address", NULL, rule_own_source},
+	{NFT_VERSION_CHAIN, "spoofed source address", NULL, rule_spoofed},
+	{"forward", "established", "nft_ct", rule_established},
+	{"forward", "invalid", "nft_ct", rule_invalid},
+	{"forward", "published", "nft_ct", rule_published},
+	{"forward", "isolated", NULL, rule_isolated},
+	{"publish_in", "published on one address", "nft_fib_inet, nft_nat", rule_publish},
+	{"publish_in", "published on any address", "nft_fib_inet, nft_nat", rule_publish_any},
+	{"publish_out", "published on one address, from the host", "nft_fib_inet, nft_nat", rule_publish},
+	{"publish_out", "published on any address, from the host", "nft_fib_inet, nft_nat", rule_publish_any},
+	{"postrouting", "from the host's 127/8", "nft_nat", rule_from_loopback},
+	{"postrouting", "hairpin", "nft_nat", rule_hairpin},
+	{"postrouting", "masquerade", "nft_masq", rule_masquerade},
 };
 
 static const char *const counters[] = {
-	NFT_COUNTER_LOOPBACK, NFT_COUNTER_METADATA, NFT_COUNTER_SPOOFED, NFT_COUNTER_INVALID, NFT_COUNTER_ISOLATED,
+	NFT_COUNTER_LOOPBACK, NFT_COUNTER_METADATA, NFT_COUNTER_SPOOFED,
+	NFT_COUNTER_INVALID,  NFT_COUNTER_ISOLATED,
 };
 
 /* Type numbers of nft(8) (its datatype.h), only there so that it can print elements. */
@@ -191,9 +193,10 @@ static const struct set {
 	const char *name;
 	uint32_t key_type, key_len, data_type, data_len; /* data_len 0: a set, counted */
 } sets[] = {
-	{ NFT_SET_ADDRS, TYPE_2(TYPE_IFINDEX, TYPE_IPADDR), 8, 0, 0 },
-	{ NFT_MAP_PORTS, TYPE_3(TYPE_PROTOCOL, TYPE_IPADDR, TYPE_SERVICE), 12, TYPE_2(TYPE_IPADDR, TYPE_SERVICE), 8 },
-	{ NFT_MAP_PORTS_ANY, TYPE_2(TYPE_PROTOCOL, TYPE_SERVICE), 8, TYPE_2(TYPE_IPADDR, TYPE_SERVICE), 8 },
+	{NFT_SET_ADDRS, TYPE_2(TYPE_IFINDEX, TYPE_IPADDR), 8, 0, 0},
+	{NFT_MAP_PORTS, TYPE_3(TYPE_PROTOCOL, TYPE_IPADDR, TYPE_SERVICE), 12,
+	 TYPE_2(TYPE_IPADDR, TYPE_SERVICE), 8},
+	{NFT_MAP_PORTS_ANY, TYPE_2(TYPE_PROTOCOL, TYPE_SERVICE), 8, TYPE_2(TYPE_IPADDR, TYPE_SERVICE), 8},
 };
 
 size_t nft_rule_count(void)
@@ -328,7 +331,8 @@ static void put_chain(struct nl_batch *b, const struct net_host_config *c, size_
 	if (strcmp(chains[i].name, NFT_VERSION_CHAIN) == 0) {
 		nft_version_text(c, version);
 		u = comment_udata(NFTNL_UDATA_CHAIN_COMMENT, version);
-		nftnl_chain_set_data(ch, NFTNL_CHAIN_USERDATA, nftnl_udata_buf_data(u), nftnl_udata_buf_len(u));
+		nftnl_chain_set_data(ch, NFTNL_CHAIN_USERDATA, nftnl_udata_buf_data(u),
+				     nftnl_udata_buf_len(u));
 		nftnl_udata_buf_free(u);
 	}
 	nftnl_chain_nlmsg_build_payload(nlh, ch);

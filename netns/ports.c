@@ -18,13 +18,15 @@ void port_text(const struct net_port *p, char buf[PORT_TEXT_SIZE])
 	char addr[INET_ADDRSTRLEN];
 
 	inet_ntop(AF_INET, &p->host_addr, addr, sizeof(addr));
-	snprintf(buf, PORT_TEXT_SIZE, "%s:%u/%s", addr, p->host_port, p->proto == IPPROTO_UDP ? "udp" : "tcp");
+	snprintf(buf, PORT_TEXT_SIZE, "%s:%u/%s", addr, p->host_port,
+		 p->proto == IPPROTO_UDP ? "udp" : "tcp");
 }
 
 /* Bind and close: without SO_REUSEADDR any socket that holds the port refuses it. */
 static int try_bind(const struct net_port *p)
 {
-	auto_fd int fd = socket(AF_INET, (p->proto == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+	auto_fd int fd =
+		socket(AF_INET, (p->proto == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
 	struct sockaddr_in sa = {
 		.sin_family = AF_INET,
 		.sin_port = htons(p->host_port),
@@ -50,7 +52,8 @@ int port_check_host(const struct net_port *p, struct error *err)
 			 p->proto == IPPROTO_UDP ? "u" : "t", p->host_port);
 	} else if (r == -EADDRNOTAVAIL) {
 		err_set(err, r, "port %s: the host has no such address", text);
-		err_hint(err, "ip -4 address lists the host's addresses; without one, every address is meant");
+		err_hint(err,
+			 "ip -4 address lists the host's addresses; without one, every address is meant");
 	} else {
 		err_sys(err, r, "port %s", text);
 	}
@@ -93,10 +96,11 @@ static int compare_key(const struct nft_found *f, void *data)
 	return 0;
 }
 
-/* Ports on every address against the published single addresses. That map is empty or small: it is for the unusual case. */
+/* Ports on every address against the published single addresses. That map is empty or small: it is for the
+ * unusual case. */
 static int check_any(int fd, const char *table, const struct net_port *p, size_t n, struct error *err)
 {
-	struct overlap o = { .p = p, .n = n };
+	struct overlap o = {.p = p, .n = n};
 	int r = -EAGAIN;
 
 	for (size_t i = 0; i < n; i++)
@@ -127,7 +131,7 @@ static int check_single(int fd, const char *table, const struct net_port *p, siz
 			continue;
 		any.host_addr.s_addr = htonl(INADDR_ANY);
 		of[asked] = &p[i];
-		e[asked++] = nft_elem_port(&any, (struct in_addr){ 0 });
+		e[asked++] = nft_elem_port(&any, (struct in_addr){0});
 	}
 	r = nft_get_elems(fd, table, e, asked, present, NULL, err);
 	for (size_t i = 0; r == 0 && i < asked; i++)
@@ -154,7 +158,7 @@ static bool among(const struct net_port *p, const struct net_port *others, size_
 /* Published already, on this address or an overlapping one: 1, 0, or an error. */
 static int is_published(int fd, const char *table, const struct net_port *p, struct error *err)
 {
-	struct nft_elem e = nft_elem_port(p, (struct in_addr){ 0 });
+	struct nft_elem e = nft_elem_port(p, (struct in_addr){0});
 	bool present;
 	int r = nft_get_elems(fd, table, &e, 1, &present, NULL, err);
 
@@ -189,5 +193,6 @@ int port_choose(int fd, const char *table, struct net_port *p, const struct net_
 			return 0;
 		}
 	}
-	return err_set_kind(err, -EADDRINUSE, ERR_STATE, "no free host port between %d and %d", CHOOSE_FIRST, CHOOSE_LAST);
+	return err_set_kind(err, -EADDRINUSE, ERR_STATE, "no free host port between %d and %d", CHOOSE_FIRST,
+			    CHOOSE_LAST);
 }

@@ -7,14 +7,17 @@
 #define PORT_TEXT_SIZE 32
 void port_text(const struct net_port *p, char buf[PORT_TEXT_SIZE]); /* "0.0.0.0:8080/tcp" */
 
-/* -EADDRINUSE (STATE) when a program of the host has it, -EADDRNOTAVAIL when the address is not the host's. */
+/* -EADDRINUSE (STATE) when a program of the host has it, -EADDRNOTAVAIL when the address is not the host's.
+ */
 int port_check_host(const struct net_port *p, struct error *err);
-/* -EEXIST (STATE) when another container has published one of the ports on an overlapping address: a specific one against
- * every address and the other way round. The very same address and port is found by the insertion itself. */
+/* -EEXIST (STATE) when another container has published one of the ports on an overlapping address: a specific
+ * one against every address and the other way round. The very same address and port is found by the insertion
+ * itself. */
 int port_check_overlap(int fd, const char *table, const struct net_port *p, size_t n, struct error *err);
 /* A free port of 32768..60999 for p, in p->host_port; not one of `others`. */
 int port_choose(int fd, const char *table, struct net_port *p, const struct net_port *others, size_t n_others,
 		struct error *err);
-int port_taken(const struct net_port *p, struct error *err); /* the error for one published by a container: -EEXIST */
+int port_taken(const struct net_port *p,
+	       struct error *err); /* the error for one published by a container: -EEXIST */
 
 #endif

@@ -21,8 +21,8 @@ static void add_addr(struct strbuf *out, const void *addr)
 }
 
 /* The container's point of view: what its host side receives, it has sent. */
-static int print_link(const struct net_sockets *s, const struct net_config *c, uint32_t *ret_index, struct strbuf *out,
-		      struct error *err)
+static int print_link(const struct net_sockets *s, const struct net_config *c, uint32_t *ret_index,
+		      struct strbuf *out, struct error *err)
 {
 	struct link_info info;
 	int r = link_find(s->route, c->ifname, 0, &info, err);
@@ -35,9 +35,11 @@ static int print_link(const struct net_sockets *s, const struct net_config *c, u
 	if (r < 0)
 		return r;
 	*ret_index = info.ifindex;
-	strbuf_addf(out, "interface %s: %s, index %u, group 0x%x%s\n", info.name, info.up ? "up" : "down", info.ifindex,
-		    info.group, info.group == c->ifgroup ? "" : " (not its own)");
-	strbuf_addf(out, "  sent %" PRIu64 " packets %" PRIu64 " bytes, received %" PRIu64 " packets %" PRIu64 " bytes\n",
+	strbuf_addf(out, "interface %s: %s, index %u, group 0x%x%s\n", info.name, info.up ? "up" : "down",
+		    info.ifindex, info.group, info.group == c->ifgroup ? "" : " (not its own)");
+	strbuf_addf(out,
+		    "  sent %" PRIu64 " packets %" PRIu64 " bytes, received %" PRIu64 " packets %" PRIu64
+		    " bytes\n",
 		    info.rx_packets, info.rx_bytes, info.tx_packets, info.tx_bytes);
 	if (info.rx_dropped || info.tx_dropped)
 		strbuf_addf(out, "  lost %" PRIu64 " on sending, %" PRIu64 " on receiving\n", info.rx_dropped,
@@ -45,20 +47,22 @@ static int print_link(const struct net_sockets *s, const struct net_config *c, u
 	return 0;
 }
 
-static void print_addr(const struct net_config *c, bool present, const struct nft_found *f, struct strbuf *out)
+static void print_addr(const struct net_config *c, bool present, const struct nft_found *f,
+		       struct strbuf *out)
 {
 	strbuf_add(out, "address ");
 	add_addr(out, &c->addr);
 	if (!present)
 		strbuf_add(out, ": not in the table, all it sends is dropped\n");
 	else if (f->counted)
-		strbuf_addf(out, ": allowed, accepted %" PRIu64 " packets %" PRIu64 " bytes\n", f->packets, f->bytes);
+		strbuf_addf(out, ": allowed, accepted %" PRIu64 " packets %" PRIu64 " bytes\n", f->packets,
+			    f->bytes);
 	else
 		strbuf_add(out, ": allowed\n");
 }
 
-static void print_port(const struct net_port *p, const struct nft_elem *want, bool present, const struct nft_found *f,
-		       struct strbuf *out)
+static void print_port(const struct net_port *p, const struct nft_elem *want, bool present,
+		       const struct nft_found *f, struct strbuf *out)
 {
 	char text[PORT_TEXT_SIZE];
 	uint16_t port;
@@ -77,8 +81,8 @@ static void print_port(const struct net_port *p, const struct nft_elem *want, bo
 	}
 }
 
-static int print_elems(const struct net_sockets *s, const struct net_config *c, uint32_t ifindex, struct strbuf *out,
-		       struct error *err)
+static int print_elems(const struct net_sockets *s, const struct net_config *c, uint32_t ifindex,
+		       struct strbuf *out, struct error *err)
 {
 	size_t n = c->ports.n + 1;
 	auto_free struct nft_elem *e = mem_alloc_n(n, sizeof(*e));
@@ -105,7 +109,8 @@ static int print_counter(const struct nlmsghdr *nlh, size_t index unused, void *
 	const char *name = NULL;
 	const struct nlattr *a;
 
-	mnl_attr_for_each(a, nlh, sizeof(struct nfgenmsg)) {
+	mnl_attr_for_each(a, nlh, sizeof(struct nfgenmsg))
+	{
 		if (mnl_attr_get_type(a) == NFTA_OBJ_NAME)
 			name = mnl_attr_get_str(a);
 		else if (mnl_attr_get_type(a) == NFTA_OBJ_DATA)
@@ -117,15 +122,16 @@ static int print_counter(const struct nlmsghdr *nlh, size_t index unused, void *
 }
 
 /* Of the whole table: the packets of strangers have no container to be counted at. */
-static int print_counters(const struct net_sockets *s, const char *table, struct strbuf *out, struct error *err)
+static int print_counters(const struct net_sockets *s, const char *table, struct strbuf *out,
+			  struct error *err)
 {
 	size_t start = out->len;
 	int r = -EAGAIN;
 
 	for (int tries = 0; r == -EAGAIN && tries < DUMP_TRIES; tries++) {
 		auto_batch b = NL_BATCH_NONE;
-		struct nlmsghdr *nlh = nl_message_nfnl(&b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETOBJ, NLM_F_DUMP,
-						       NFPROTO_INET, 0, "list counters");
+		struct nlmsghdr *nlh = nl_message_nfnl(&b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETOBJ,
+						       NLM_F_DUMP, NFPROTO_INET, 0, "list counters");
 
 		out->len = start;
 		mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, table);
@@ -138,7 +144,7 @@ static int print_counters(const struct net_sockets *s, const char *table, struct
 
 int net_print(const struct net_sockets *s, const struct net_config *c, struct strbuf *out, struct error *err)
 {
-	cleanup(strbuf_done) struct strbuf text = { 0 };
+	cleanup(strbuf_done) struct strbuf text = {0};
 	uint32_t ifindex = 0;
 	int r;
 

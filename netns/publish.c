@@ -30,9 +30,10 @@ static int prepare_ports(const struct net_sockets *s, const struct net_config *c
 	return n ? port_check_overlap(s->nft, c->table, ports, n, err) : 0;
 }
 
-static int host_index(const struct net_sockets *s, const struct net_config *c, uint32_t *ret, struct error *err)
+static int host_index(const struct net_sockets *s, const struct net_config *c, uint32_t *ret,
+		      struct error *err)
 {
-	struct link_info info = { .ifindex = c->ifindex };
+	struct link_info info = {.ifindex = c->ifindex};
 	int r = 0;
 
 	if (!c->ifindex)
@@ -43,7 +44,8 @@ static int host_index(const struct net_sockets *s, const struct net_config *c, u
 	return 0;
 }
 
-static int insert_failure(const struct net_config *c, const struct net_port *ports, int r, int failed, struct error *err)
+static int insert_failure(const struct net_config *c, const struct net_port *ports, int r, int failed,
+			  struct error *err)
 {
 	/* Message 0 begins the transaction, 1 is the address. -EBUSY: the key is there with other data. */
 	if ((r == -EEXIST || r == -EBUSY) && failed >= 2)
@@ -56,8 +58,8 @@ static int insert_failure(const struct net_config *c, const struct net_port *por
 	return err_prefix(err, "nft table %s", c->table);
 }
 
-static int insert(const struct net_sockets *s, const struct net_config *c, const struct net_port *ports, uint32_t ifindex,
-		  struct error *err)
+static int insert(const struct net_sockets *s, const struct net_config *c, const struct net_port *ports,
+		  uint32_t ifindex, struct error *err)
 {
 	auto_batch b = NL_BATCH_NONE;
 	struct nft_elem e = nft_elem_addr(ifindex, c->addr);
@@ -85,6 +87,14 @@ static int forget_udp(const struct net_sockets *s, const struct net_port *ports,
 	return r;
 }
 
+static void take_back(const struct net_sockets *s, const struct net_config *c, struct net_port *ports)
+{
+	struct net_config published = *c;
+
+	published.ports.v = ports;
+	net_withdraw(s, &published, NULL);
+}
+
 int net_publish(const struct net_sockets *s, const struct net_config *c, struct error *err)
 {
 	auto_free struct net_port *ports = NULL;
@@ -92,9 +102,12 @@ int net_publish(const struct net_sockets *s, const struct net_config *c, struct 
 	int r;
 
 	if (c->mode != NET_ROUTED)
-		return c->ports.n ? err_set(err, -EINVAL, "only a container with an address can publish ports") : 0;
+		return c->ports.n
+			       ? err_set(err, -EINVAL, "only a container with an address can publish ports")
+			       : 0;
 	if (c->ports.n > PORTS_MAX)
-		return err_set(err, -E2BIG, "%zu published ports, at most %d are possible", c->ports.n, PORTS_MAX);
+		return err_set(err, -E2BIG, "%zu published ports, at most %d are possible", c->ports.n,
+			       PORTS_MAX);
 	r = fail_at("net-publish");
 	if (r < 0)
 		return err_sys(err, r, "publish");
@@ -104,8 +117,11 @@ int net_publish(const struct net_sockets *s, const struct net_config *c, struct 
 		r = prepare_ports(s, c, ports, err);
 	if (r == 0)
 		r = insert(s, c, ports, ifindex, err);
-	if (r == 0)
+	if (r == 0) {
 		r = forget_udp(s, ports, c->ports.n, err);
+		if (r < 0)
+			take_back(s, c, ports);
+	}
 	if (r < 0)
 		return r;
 	if (c->ports.n)
@@ -146,10 +162,12 @@ static int add_if_address(const struct nft_found *f, void *data)
 	return 0;
 }
 
-/* Every element that is there and is this container's: a port that another one has published in the meantime is not. */
-static int find_own(const struct net_sockets *s, const struct net_config *c, struct elems *own, struct error *err)
+/* Every element that is there and is this container's: a port that another one has published in the meantime
+ * is not. */
+static int find_own(const struct net_sockets *s, const struct net_config *c, struct elems *own,
+		    struct error *err)
 {
-	cleanup(elems_done) struct elems want = { .addr = c->addr };
+	cleanup(elems_done) struct elems want = {.addr = c->addr};
 	auto_free bool *present = NULL;
 	auto_free struct nft_found *found = NULL;
 	int r = 0;
@@ -176,7 +194,7 @@ static int find_own(const struct net_sockets *s, const struct net_config *c, str
 
 static int remove_own(const struct net_sockets *s, const struct net_config *c, struct error *err)
 {
-	cleanup(elems_done) struct elems own = { 0 };
+	cleanup(elems_done) struct elems own = {0};
 	auto_batch b = NL_BATCH_NONE;
 	int r = find_own(s, c, &own, err);
 

@@ -13,24 +13,28 @@
 #define NET_PEER_IFINDEX 2
 #define NET_PEER_NAME "eth0"
 
-/* The veth pair: the host side with name, index (0 = the kernel's choice), group and MAC of the config, not UP; the peer named
- * eth0 born inside `netns`, not UP either (the kernel refuses that, ENOTCONN). */
+/* The veth pair: the host side with name, index (0 = the kernel's choice), group and MAC of the config, not
+ * UP; the peer named eth0 born inside `netns`, not UP either (the kernel refuses that, ENOTCONN). */
 void link_add_veth(struct nl_batch *b, const struct net_config *c, int netns, uint32_t peer_index);
-/* Host side: route_localnet (published ports on 127.0.0.1), strict rp_filter, no IPv6 addresses of its own; UP. */
+/* Host side: route_localnet (published ports on 127.0.0.1), strict rp_filter, no IPv6 addresses of its own;
+ * UP. */
 void link_up_host(struct nl_batch *b, uint32_t ifindex);
-/* Container side: no self-made IPv6 address (two messages: when the peer is up the address would be made before the setting). */
+/* Container side: no self-made IPv6 address (two messages: when the peer is up the address would be made
+ * before the setting). */
 void link_up_peer(struct nl_batch *b, uint32_t ifindex);
 void link_up(struct nl_batch *b, uint32_t ifindex, const char *what);
 void link_del(struct nl_batch *b, uint32_t ifindex);
-/* A side that was up before its peer sends nothing until a kernel thread has seen the carrier: the first answer to a container that
- * connects at once would be lost, and cost a second. Looking at the link does that thread's work (Linux 6.8, rtnl_getlink()). */
+/* A side that was up before its peer sends nothing until a kernel thread has seen the carrier: the first
+ * answer to a container that connects at once would be lost, and cost a second. Looking at the link does that
+ * thread's work (Linux 6.8, rtnl_getlink()). */
 void link_settle(struct nl_batch *b, uint32_t ifindex);
 
 struct link_info {
 	uint32_t ifindex, group;
 	bool up, veth;
 	char name[IF_NAMESIZE];
-	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped, tx_dropped; /* as the host side sees it */
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped,
+		tx_dropped; /* as the host side sees it */
 };
 /* By name, or by index when `name` is NULL. -ENODEV when there is none (err untouched then). */
 int link_find(int fd, const char *name, uint32_t ifindex, struct link_info *ret, struct error *err);

@@ -29,7 +29,8 @@ static void check(const char *text)
 	expect(p.port != 0);
 	expect(p.proto == IPPROTO_TCP || p.proto == IPPROTO_UDP);
 	inet_ntop(AF_INET, &p.host_addr, addr, sizeof(addr));
-	snprintf(out, sizeof(out), "%s:%u:%u/%s", addr, p.host_port, p.port, p.proto == IPPROTO_UDP ? "udp" : "tcp");
+	snprintf(out, sizeof(out), "%s:%u:%u/%s", addr, p.host_port, p.port,
+		 p.proto == IPPROTO_UDP ? "udp" : "tcp");
 	expect(net_port_parse(out, &again) == 0);
 	expect(again.proto == p.proto && again.host_addr.s_addr == p.host_addr.s_addr);
 	expect(again.host_port == p.host_port && again.port == p.port);

@@ -61,7 +61,7 @@ static unsigned count_links(int route)
 static struct error expect_failure(struct world *w, const struct net_config *c, int netns, int code)
 {
 	unsigned links = count_links(w->s.route), fds = count_fds();
-	struct error err = { 0 };
+	struct error err = {0};
 	ino_t home = own_netns();
 	int r = net_attach(&w->s, c, netns, &err);
 
@@ -121,13 +121,14 @@ static int see_down(const struct nlmsghdr *nlh, size_t index unused, void *data)
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *a;
 
-	mnl_attr_for_each(a, nlh, sizeof(*ifi))
-		if (ifi->ifi_index > 1 && mnl_attr_get_type(a) == IFLA_OPERSTATE && mnl_attr_get_u8(a) != OPER_UP)
-			++*(unsigned *)data;
+	mnl_attr_for_each(a, nlh, sizeof(*ifi)) if (ifi->ifi_index > 1 &&
+						    mnl_attr_get_type(a) == IFLA_OPERSTATE &&
+						    mnl_attr_get_u8(a) != OPER_UP)++ *(unsigned *)data;
 	return 0;
 }
 
-/* Until a kernel thread has seen the carrier the host side drops what it sends. Not even the first packet may be lost. */
+/* Until a kernel thread has seen the carrier the host side drops what it sends. Not even the first packet may
+ * be lost. */
 static void test_ready_at_once(void **state)
 {
 	struct world *w = world_of(state);
@@ -145,7 +146,8 @@ static void test_ready_at_once(void **state)
 		box_init(w, &box);
 		box_start(w, &box);
 		/* A dump, unlike a look at one link, shows the state as it is. */
-		mnl_nlmsg_put_extra_header(nl_message(&b, RTM_GETLINK, NLM_F_DUMP, "list"), sizeof(struct ifinfomsg));
+		mnl_nlmsg_put_extra_header(nl_message(&b, RTM_GETLINK, NLM_F_DUMP, "list"),
+					   sizeof(struct ifinfomsg));
 		b.dump = true;
 		assert_int_equal(nl_run(w->s.route, &b, see_down, &down, NULL), 0);
 		assert_int_equal(net_link_delete(&w->s, box.ifname, NULL), 0);
@@ -157,7 +159,7 @@ static void test_ready_at_once(void **state)
 static void test_mtu(void **state)
 {
 	struct world *w = world_of(state);
-	static const char *const show[] = { "ip", "-o", "link", "show", "an000000001", NULL };
+	static const char *const show[] = {"ip", "-o", "link", "show", "an000000001", NULL};
 	auto_free char *out = NULL;
 	struct box b;
 
@@ -174,11 +176,11 @@ static void test_mtu(void **state)
 static void test_modes_without_address(void **state)
 {
 	struct world *w = world_of(state);
-	struct net_config none = { .mode = NET_NONE }, host = { .mode = NET_HOST };
+	struct net_config none = {.mode = NET_NONE}, host = {.mode = NET_HOST};
 	auto_fd int netns = netns_of_container();
 	auto_fd int there = socket_in(netns, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
 	unsigned links = count_links(w->s.route);
-	struct error err = { 0 };
+	struct error err = {0};
 	struct link_info lo;
 
 	assert_int_equal(net_attach(&w->s, &host, netns, &err), 0);
@@ -265,11 +267,11 @@ static void test_attached_twice(void **state)
 static void test_peer_number_taken(void **state)
 {
 	struct world *w = world_of(state);
-	struct net_config pair = { .ifname = "tun0", .ifindex = 2, .host_mac = { 2 }, .mac = { 2, 1 } };
+	struct net_config pair = {.ifname = "tun0", .ifindex = 2, .host_mac = {2}, .mac = {2, 1}};
 	auto_batch add = NL_BATCH_NONE;
 	auto_fd int there = -1, other = netns_plain();
 	struct link_info inside;
-	struct error err = { 0 };
+	struct error err = {0};
 	struct box b;
 
 	box_init(w, &b);
@@ -296,7 +298,7 @@ static void test_unnumbered(void **state)
 {
 	struct world *w = world_of(state);
 	auto_free char *before = ruleset(), *after = NULL;
-	struct error err = { 0 };
+	struct error err = {0};
 	struct box b;
 
 	box_init(w, &b);
@@ -351,7 +353,7 @@ static void test_no_gateway(void **state)
 {
 	struct world *w = world_of(state);
 	auto_fd int netns = netns_of_container();
-	struct error err = { 0 };
+	struct error err = {0};
 	struct box b;
 
 	box_init(w, &b);
@@ -363,8 +365,8 @@ static void test_no_gateway(void **state)
 static void test_injected(void **state)
 {
 	struct world *w = world_of(state);
-	static const char *const steps[] = { "net-link:errno:EIO", "net-inner:errno:EIO" };
-	struct error err = { 0 };
+	static const char *const steps[] = {"net-link:errno:EIO", "net-inner:errno:EIO"};
+	struct error err = {0};
 	struct box b;
 
 	box_init(w, &b);
@@ -382,7 +384,7 @@ static void test_injected(void **state)
 static void test_link_delete(void **state)
 {
 	struct world *w = world_of(state);
-	struct error err = { 0 };
+	struct error err = {0};
 	struct box b;
 
 	box_init(w, &b);

@@ -18,21 +18,21 @@ static void test_port_good(void **state)
 		const char *addr;
 		uint16_t host_port, port;
 	} good[] = {
-		{ "80", IPPROTO_TCP, "0.0.0.0", 0, 80 },
-		{ "1", IPPROTO_TCP, "0.0.0.0", 0, 1 },
-		{ "65535", IPPROTO_TCP, "0.0.0.0", 0, 65535 },
-		{ "80/tcp", IPPROTO_TCP, "0.0.0.0", 0, 80 },
-		{ "53/udp", IPPROTO_UDP, "0.0.0.0", 0, 53 },
-		{ "8080:80", IPPROTO_TCP, "0.0.0.0", 8080, 80 },
-		{ "0:80", IPPROTO_TCP, "0.0.0.0", 0, 80 },
-		{ "65535:65535", IPPROTO_TCP, "0.0.0.0", 65535, 65535 },
-		{ "53:53/udp", IPPROTO_UDP, "0.0.0.0", 53, 53 },
-		{ "127.0.0.1:80", IPPROTO_TCP, "127.0.0.1", 0, 80 },
-		{ "127.0.0.1:53/udp", IPPROTO_UDP, "127.0.0.1", 0, 53 },
-		{ "127.0.0.1:8080:80", IPPROTO_TCP, "127.0.0.1", 8080, 80 },
-		{ "192.0.2.255:0:80", IPPROTO_TCP, "192.0.2.255", 0, 80 },
-		{ "0.0.0.0:8080:80", IPPROTO_TCP, "0.0.0.0", 8080, 80 },
-		{ "255.255.255.255:65535:65535/tcp", IPPROTO_TCP, "255.255.255.255", 65535, 65535 },
+		{"80", IPPROTO_TCP, "0.0.0.0", 0, 80},
+		{"1", IPPROTO_TCP, "0.0.0.0", 0, 1},
+		{"65535", IPPROTO_TCP, "0.0.0.0", 0, 65535},
+		{"80/tcp", IPPROTO_TCP, "0.0.0.0", 0, 80},
+		{"53/udp", IPPROTO_UDP, "0.0.0.0", 0, 53},
+		{"8080:80", IPPROTO_TCP, "0.0.0.0", 8080, 80},
+		{"0:80", IPPROTO_TCP, "0.0.0.0", 0, 80},
+		{"65535:65535", IPPROTO_TCP, "0.0.0.0", 65535, 65535},
+		{"53:53/udp", IPPROTO_UDP, "0.0.0.0", 53, 53},
+		{"127.0.0.1:80", IPPROTO_TCP, "127.0.0.1", 0, 80},
+		{"127.0.0.1:53/udp", IPPROTO_UDP, "127.0.0.1", 0, 53},
+		{"127.0.0.1:8080:80", IPPROTO_TCP, "127.0.0.1", 8080, 80},
+		{"192.0.2.255:0:80", IPPROTO_TCP, "192.0.2.255", 0, 80},
+		{"0.0.0.0:8080:80", IPPROTO_TCP, "0.0.0.0", 8080, 80},
+		{"255.255.255.255:65535:65535/tcp", IPPROTO_TCP, "255.255.255.255", 65535, 65535},
 	};
 
 	(void)state;
@@ -125,7 +125,7 @@ static void test_port_bad(void **state)
 			fail_msg("\"%s\" is not refused", bad[i]);
 		assert_memory_equal(&p, &before, sizeof(p));
 	}
-	assert_int_equal(net_port_parse(NULL, &(struct net_port){ 0 }), -EINVAL);
+	assert_int_equal(net_port_parse(NULL, &(struct net_port){0}), -EINVAL);
 }
 
 /* Every number there is, on both sides. */
@@ -159,8 +159,8 @@ static void test_mac(void **state)
 	net_mac_derive(a, false, inside);
 	net_mac_derive(a, false, again);
 	net_mac_derive(b, false, other);
-	assert_memory_equal(inside, ((uint8_t[]){ 0x02, 0xa4, 10, 209, 1, 2 }), 6);
-	assert_memory_equal(host, ((uint8_t[]){ 0x06, 0xa4, 10, 209, 1, 2 }), 6);
+	assert_memory_equal(inside, ((uint8_t[]){0x02, 0xa4, 10, 209, 1, 2}), 6);
+	assert_memory_equal(host, ((uint8_t[]){0x06, 0xa4, 10, 209, 1, 2}), 6);
 	assert_memory_equal(inside, again, 6);
 	assert_memory_not_equal(inside, other, 6);
 	/* Locally administered, one station. */

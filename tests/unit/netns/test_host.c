@@ -13,7 +13,7 @@
 
 static void nft(const char *a, const char *b, const char *c, const char *d, const char *e)
 {
-	const char *argv[] = { "nft", a, b, c, d, e, NULL };
+	const char *argv[] = {"nft", a, b, c, d, e, NULL};
 	char *out;
 
 	run_program(argv, &out);
@@ -31,7 +31,7 @@ static size_t count(const char *text, const char *word)
 
 static char *list_table(const char *name)
 {
-	const char *argv[] = { "nft", "-s", "list", "table", "inet", name, NULL };
+	const char *argv[] = {"nft", "-s", "list", "table", "inet", name, NULL};
 	char *out;
 
 	run_program(argv, &out);
@@ -40,7 +40,7 @@ static char *list_table(const char *name)
 
 static int setup_again(struct world *w)
 {
-	struct error err = { 0 };
+	struct error err = {0};
 	int r = net_host_setup(&w->s, &w->host, &err);
 
 	if (r < 0)
@@ -51,7 +51,7 @@ static int setup_again(struct world *w)
 
 static bool has_gateway(void)
 {
-	static const char *const argv[] = { "ip", "-4", "-o", "address", "show", "dev", "lo", NULL };
+	static const char *const argv[] = {"ip", "-4", "-o", "address", "show", "dev", "lo", NULL};
 	auto_free char *out = NULL;
 
 	run_program(argv, &out);
@@ -143,7 +143,8 @@ static void test_repair(void **state)
 		else if (damage == 2)
 			nft("add rule inet " TEST_TABLE " forward accept", NULL, NULL, NULL, NULL);
 		else
-			nft("delete chain inet " TEST_TABLE " prerouting; add chain inet " TEST_TABLE " stranger",
+			nft("delete chain inet " TEST_TABLE " prerouting; add chain inet " TEST_TABLE
+			    " stranger",
 			    NULL, NULL, NULL, NULL);
 		bad = list_table(TEST_TABLE);
 		assert_string_not_equal(bad, good);
@@ -170,7 +171,7 @@ static void test_flushed_ruleset(void **state)
 static void test_saved_ruleset_loads(void **state)
 {
 	struct world *w = world_of(state);
-	static const char *const list[] = { "nft", "list", "ruleset", NULL };
+	static const char *const list[] = {"nft", "list", "ruleset", NULL};
 	auto_free char *text = NULL, *again = NULL;
 	char path[] = "/tmp/arnia-test-XXXXXX";
 	auto_fd int fd = -1;
@@ -224,7 +225,7 @@ static void test_stranger_table(void **state)
 	struct world *w = world_of(state);
 	struct net_host_config c = w->host;
 	auto_free char *before = NULL, *after = NULL;
-	struct error err = { 0 };
+	struct error err = {0};
 
 	c.table = "stranger";
 	nft("add", "table", "inet", "stranger", NULL);
@@ -243,7 +244,7 @@ static void test_bad_config(void **state)
 	struct world *w = world_of(state);
 	struct net_host_config c = w->host;
 	char long_name[300];
-	struct error err = { 0 };
+	struct error err = {0};
 
 	c.table = "";
 	assert_int_equal(net_host_setup(&w->s, &c, &err), -EINVAL);
@@ -268,7 +269,7 @@ static void test_teardown(void **state)
 	struct world *w = world_of(state);
 	struct net_host_config second = w->host;
 	auto_free char *left = NULL;
-	struct error err = { 0 };
+	struct error err = {0};
 
 	second.table = "arnia-second";
 	second.ifgroup = TEST_GROUP + 1;
@@ -319,10 +320,17 @@ static void test_race(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		IN_WORLD(test_what_is_there), IN_WORLD(test_twice),	     IN_WORLD(test_forwarding),
-		IN_WORLD(test_repair),	      IN_WORLD(test_flushed_ruleset), IN_WORLD(test_other_config),
-		IN_WORLD(test_stranger_table), IN_WORLD(test_bad_config),    IN_WORLD(test_teardown),
-		IN_WORLD(test_race),	      IN_WORLD(test_saved_ruleset_loads),
+		IN_WORLD(test_what_is_there),
+		IN_WORLD(test_twice),
+		IN_WORLD(test_forwarding),
+		IN_WORLD(test_repair),
+		IN_WORLD(test_flushed_ruleset),
+		IN_WORLD(test_other_config),
+		IN_WORLD(test_stranger_table),
+		IN_WORLD(test_bad_config),
+		IN_WORLD(test_teardown),
+		IN_WORLD(test_race),
+		IN_WORLD(test_saved_ruleset_loads),
 	};
 	return cmocka_run_group_tests_name("host", tests, NULL, NULL);
 }

@@ -24,9 +24,7 @@ static const struct nlattr *attr(const struct nlmsghdr *nlh, size_t skip, uint16
 {
 	const struct nlattr *a;
 
-	mnl_attr_for_each(a, nlh, skip)
-		if (mnl_attr_get_type(a) == type)
-			return a;
+	mnl_attr_for_each(a, nlh, skip) if (mnl_attr_get_type(a) == type) return a;
 	fail_msg("no attribute %u", type);
 	return NULL;
 }
@@ -35,9 +33,7 @@ static const struct nlattr *nested(const struct nlattr *nest, uint16_t type)
 {
 	const struct nlattr *a;
 
-	mnl_attr_for_each_nested(a, nest)
-		if (mnl_attr_get_type(a) == type)
-			return a;
+	mnl_attr_for_each_nested(a, nest) if (mnl_attr_get_type(a) == type) return a;
 	fail_msg("no nested attribute %u", type);
 	return NULL;
 }
@@ -68,10 +64,11 @@ static void test_batch_grows(void **state)
 
 static void test_port_element_bytes(void **state)
 {
-	static const uint8_t key[] = { 17, 0, 0, 0, 192, 0, 2, 1, 0x1f, 0x90, 0, 0 };
-	static const uint8_t data[] = { 10, 209, 0, 2, 0, 80, 0, 0 };
-	static const uint8_t key_any[] = { 6, 0, 0, 0, 0x1f, 0x90, 0, 0 };
-	struct net_port p = { .proto = IPPROTO_UDP, .host_addr = ip("192.0.2.1"), .host_port = 8080, .port = 80 };
+	static const uint8_t key[] = {17, 0, 0, 0, 192, 0, 2, 1, 0x1f, 0x90, 0, 0};
+	static const uint8_t data[] = {10, 209, 0, 2, 0, 80, 0, 0};
+	static const uint8_t key_any[] = {6, 0, 0, 0, 0x1f, 0x90, 0, 0};
+	struct net_port p = {
+		.proto = IPPROTO_UDP, .host_addr = ip("192.0.2.1"), .host_port = 8080, .port = 80};
 	struct nft_elem e = nft_elem_port(&p, ip("10.209.0.2"));
 
 	(void)state;
@@ -99,12 +96,12 @@ static void test_address_element_bytes(void **state)
 	assert_int_equal(e.data_len, 0);
 	memcpy(&index, e.key, 4);
 	assert_int_equal(index, 0x10000001);
-	assert_memory_equal(e.key + 4, ((uint8_t[]){ 10, 209, 0, 2 }), 4);
+	assert_memory_equal(e.key + 4, ((uint8_t[]){10, 209, 0, 2}), 4);
 }
 
 static void test_element_message(void **state)
 {
-	struct net_port p = { .proto = IPPROTO_TCP, .host_port = 8080, .port = 80 };
+	struct net_port p = {.proto = IPPROTO_TCP, .host_port = 8080, .port = 80};
 	struct nft_elem e = nft_elem_port(&p, ip("10.209.0.2"));
 	const struct nlattr *elem, *key, *data;
 	const struct nlmsghdr *nlh;
@@ -117,14 +114,17 @@ static void test_element_message(void **state)
 	assert_int_equal(b.n, 3);
 	nlh = message(&b, 0);
 	assert_int_equal(nlh->nlmsg_type, NFNL_MSG_BATCH_BEGIN);
-	assert_int_equal(ntohs(((struct nfgenmsg *)mnl_nlmsg_get_payload(nlh))->res_id), NFNL_SUBSYS_NFTABLES);
+	assert_int_equal(ntohs(((struct nfgenmsg *)mnl_nlmsg_get_payload(nlh))->res_id),
+			 NFNL_SUBSYS_NFTABLES);
 	assert_int_equal(ntohl(mnl_attr_get_u32(attr(nlh, sizeof(struct nfgenmsg), NFNL_BATCH_GENID))), 77);
 	assert_int_equal(message(&b, 2)->nlmsg_type, NFNL_MSG_BATCH_END);
 	nlh = message(&b, 1);
 	assert_int_equal(nlh->nlmsg_type, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM);
 	assert_int_equal(nlh->nlmsg_flags, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL);
-	assert_string_equal(mnl_attr_get_str(attr(nlh, sizeof(struct nfgenmsg), NFTA_SET_ELEM_LIST_TABLE)), "t");
-	assert_string_equal(mnl_attr_get_str(attr(nlh, sizeof(struct nfgenmsg), NFTA_SET_ELEM_LIST_SET)), "ports_any");
+	assert_string_equal(mnl_attr_get_str(attr(nlh, sizeof(struct nfgenmsg), NFTA_SET_ELEM_LIST_TABLE)),
+			    "t");
+	assert_string_equal(mnl_attr_get_str(attr(nlh, sizeof(struct nfgenmsg), NFTA_SET_ELEM_LIST_SET)),
+			    "ports_any");
 	elem = nested(attr(nlh, sizeof(struct nfgenmsg), NFTA_SET_ELEM_LIST_ELEMENTS), NFTA_LIST_ELEM);
 	key = nested(nested(elem, NFTA_SET_ELEM_KEY), NFTA_DATA_VALUE);
 	data = nested(nested(elem, NFTA_SET_ELEM_DATA), NFTA_DATA_VALUE);
@@ -141,8 +141,8 @@ static void test_veth_message(void **state)
 		.ifindex = 77,
 		.ifgroup = 5,
 		.mtu = 1400,
-		.host_mac = { 6, 1, 2, 3, 4, 5 },
-		.mac = { 2, 1, 2, 3, 4, 5 },
+		.host_mac = {6, 1, 2, 3, 4, 5},
+		.mac = {2, 1, 2, 3, 4, 5},
 	};
 	const struct nlattr *info, *peer, *inside;
 	const struct ifinfomsg *ifi;
@@ -192,8 +192,8 @@ static int mark_index(const struct nlmsghdr *nlh, size_t index, void *data)
 static void test_answers_by_message(void **state)
 {
 	auto_fd int fd = nl_socket(NETLINK_ROUTE, NULL);
-	unsigned seen[4] = { 0 };
-	struct error err = { 0 };
+	unsigned seen[4] = {0};
+	struct error err = {0};
 	auto_batch b = NL_BATCH_NONE;
 
 	(void)state;
@@ -204,14 +204,14 @@ static void test_answers_by_message(void **state)
 	get_link(&b, 0x7ffffff1);
 	assert_int_equal(nl_run(fd, &b, mark_index, seen, &err), -ENODEV);
 	assert_int_equal(b.failed, 1);
-	assert_memory_equal(seen, ((unsigned[]){ 1, 0, 1, 0 }), sizeof(seen));
+	assert_memory_equal(seen, ((unsigned[]){1, 0, 1, 0}), sizeof(seen));
 	assert_int_equal(strncmp(err.text, "look at nothing: No such device", 31), 0);
 }
 
 static void test_ignored_error(void **state)
 {
 	auto_fd int fd = nl_socket(NETLINK_ROUTE, NULL);
-	struct error err = { 0 };
+	struct error err = {0};
 	auto_batch b = NL_BATCH_NONE;
 
 	(void)state;
@@ -228,9 +228,9 @@ static void test_ignored_error(void **state)
 static void test_stale_answers(void **state)
 {
 	auto_fd int fd = nl_socket(NETLINK_ROUTE, NULL);
-	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	auto_batch old = NL_BATCH_NONE, b = NL_BATCH_NONE;
-	unsigned seen[2] = { 0 };
+	unsigned seen[2] = {0};
 
 	(void)state;
 	get_link(&old, 0x7ffffff0);
@@ -240,7 +240,7 @@ static void test_stale_answers(void **state)
 	get_link(&b, 1);
 	get_link(&b, 1);
 	assert_int_equal(nl_run(fd, &b, mark_index, seen, NULL), 0);
-	assert_memory_equal(seen, ((unsigned[]){ 1, 1 }), sizeof(seen));
+	assert_memory_equal(seen, ((unsigned[]){1, 1}), sizeof(seen));
 }
 
 static int count_lo(const struct nlmsghdr *nlh, size_t index, void *data)
@@ -284,7 +284,7 @@ static void test_kernel_words(void **state)
 {
 	struct world *w = world_of(state);
 	auto_batch b = NL_BATCH_NONE;
-	struct error err = { 0 };
+	struct error err = {0};
 	struct nlmsghdr *nlh = nl_message(&b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, "add nonsense");
 	struct nlattr *info;
 
@@ -302,7 +302,7 @@ static void test_transaction_is_whole(void **state)
 	struct world *w = world_of(state);
 	auto_free char *before = ruleset(), *after = NULL;
 	struct nft_elem good = nft_elem_addr(5, ip("10.209.0.9")), bad = good;
-	struct error err = { 0 };
+	struct error err = {0};
 	auto_batch b = NL_BATCH_NONE;
 
 	bad.set = "no-such-set";

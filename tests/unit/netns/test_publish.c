@@ -26,7 +26,7 @@ static size_t count(const char *text, const char *word)
 /* Attached, not yet published. */
 static void box_attach(struct world *w, struct box *b)
 {
-	struct error err = { 0 };
+	struct error err = {0};
 
 	b->netns = netns_of_container();
 	if (net_attach(&w->s, &b->c, b->netns, &err) < 0)
@@ -38,7 +38,7 @@ static struct error expect_refusal(struct world *w, struct box *b, int code, con
 {
 	auto_free char *before = ruleset(), *after = NULL;
 	struct net_port ports[ARRAY_SIZE(b->ports)];
-	struct error err = { 0 };
+	struct error err = {0};
 
 	memcpy(ports, b->ports, sizeof(ports));
 	assert_int_equal(net_publish(&w->s, &b->c, &err), code);
@@ -54,7 +54,7 @@ static void test_there_and_back(void **state)
 {
 	struct world *w = world_of(state);
 	auto_free char *before = ruleset(), *published = NULL, *after = NULL;
-	struct error err = { 0 };
+	struct error err = {0};
 	struct box b;
 
 	box_init(w, &b);
@@ -64,12 +64,18 @@ static void test_there_and_back(void **state)
 	box_port(&b, "127.0.0.1:53:53/udp");
 	box_start(w, &b);
 	published = ruleset();
-	assert_int_equal(count(published, "\"concat\": [\"tcp\", 8080]}, {\"concat\": [\"10.209.0.2\", 80]}"), 1);
-	assert_int_equal(count(published, "\"concat\": [\"udp\", 8080]}, {\"concat\": [\"10.209.0.2\", 81]}"), 1);
+	assert_int_equal(count(published, "\"concat\": [\"tcp\", 8080]}, {\"concat\": [\"10.209.0.2\", 80]}"),
+			 1);
+	assert_int_equal(count(published, "\"concat\": [\"udp\", 8080]}, {\"concat\": [\"10.209.0.2\", 81]}"),
+			 1);
 	assert_int_equal(
-		count(published, "\"concat\": [\"tcp\", \"127.0.0.1\", 8443]}, {\"concat\": [\"10.209.0.2\", 443]}"), 1);
+		count(published,
+		      "\"concat\": [\"tcp\", \"127.0.0.1\", 8443]}, {\"concat\": [\"10.209.0.2\", 443]}"),
+		1);
 	assert_int_equal(
-		count(published, "\"concat\": [\"udp\", \"127.0.0.1\", 53]}, {\"concat\": [\"10.209.0.2\", 53]}"), 1);
+		count(published,
+		      "\"concat\": [\"udp\", \"127.0.0.1\", 53]}, {\"concat\": [\"10.209.0.2\", 53]}"),
+		1);
 	assert_int_equal(net_unpublish(&w->s, &b.c, &err), 0);
 	after = ruleset();
 	assert_string_equal(before, after);
@@ -84,7 +90,7 @@ static void test_half_published(void **state)
 {
 	struct world *w = world_of(state);
 	auto_free char *before = ruleset(), *after = NULL;
-	struct error err = { 0 };
+	struct error err = {0};
 	struct net_config all;
 	struct box b;
 
@@ -107,11 +113,13 @@ static void test_taken_by_program(void **state)
 		int type;
 		const char *addr, *spec, *text, *hint;
 	} cases[] = {
-		{ SOCK_STREAM, "0.0.0.0", "8080:80", "port 0.0.0.0:8080/tcp is already in use", "ss -tlnp" },
-		{ SOCK_STREAM, "127.0.0.1", "8080:80", "port 0.0.0.0:8080/tcp is already in use", "ss -tlnp" },
-		{ SOCK_STREAM, "0.0.0.0", "127.0.0.1:8080:80", "port 127.0.0.1:8080/tcp is already in use", "ss -tlnp" },
-		{ SOCK_DGRAM, "0.0.0.0", "8080:80/udp", "port 0.0.0.0:8080/udp is already in use", "ss -ulnp" },
-		{ SOCK_DGRAM, "127.0.0.53", "8080:80/udp", "port 0.0.0.0:8080/udp is already in use", "ss -ulnp" },
+		{SOCK_STREAM, "0.0.0.0", "8080:80", "port 0.0.0.0:8080/tcp is already in use", "ss -tlnp"},
+		{SOCK_STREAM, "127.0.0.1", "8080:80", "port 0.0.0.0:8080/tcp is already in use", "ss -tlnp"},
+		{SOCK_STREAM, "0.0.0.0", "127.0.0.1:8080:80", "port 127.0.0.1:8080/tcp is already in use",
+		 "ss -tlnp"},
+		{SOCK_DGRAM, "0.0.0.0", "8080:80/udp", "port 0.0.0.0:8080/udp is already in use", "ss -ulnp"},
+		{SOCK_DGRAM, "127.0.0.53", "8080:80/udp", "port 0.0.0.0:8080/udp is already in use",
+		 "ss -ulnp"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -154,12 +162,12 @@ static void test_taken_by_container(void **state)
 	static const struct {
 		const char *first, *second, *text;
 	} cases[] = {
-		{ "8080:80", "8080:80", "port 0.0.0.0:8080/tcp is already in use" },
-		{ "8080:80", "8080:81", "port 0.0.0.0:8080/tcp is already in use" },
-		{ "8080:80/udp", "8080:80/udp", "port 0.0.0.0:8080/udp is already in use" },
-		{ "127.0.0.1:8080:80", "127.0.0.1:8080:80", "port 127.0.0.1:8080/tcp is already in use" },
-		{ "127.0.0.1:8080:80", "8080:80", "port 0.0.0.0:8080/tcp is already in use" },
-		{ "8080:80", "127.0.0.1:8080:80", "port 127.0.0.1:8080/tcp is already in use" },
+		{"8080:80", "8080:80", "port 0.0.0.0:8080/tcp is already in use"},
+		{"8080:80", "8080:81", "port 0.0.0.0:8080/tcp is already in use"},
+		{"8080:80/udp", "8080:80/udp", "port 0.0.0.0:8080/udp is already in use"},
+		{"127.0.0.1:8080:80", "127.0.0.1:8080:80", "port 127.0.0.1:8080/tcp is already in use"},
+		{"127.0.0.1:8080:80", "8080:80", "port 0.0.0.0:8080/tcp is already in use"},
+		{"8080:80", "127.0.0.1:8080:80", "port 127.0.0.1:8080/tcp is already in use"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -213,7 +221,7 @@ static void test_undo_of_the_loser(void **state)
 {
 	struct world *w = world_of(state);
 	auto_free char *before = NULL, *after = NULL;
-	struct error err = { 0 };
+	struct error err = {0};
 	struct box a, b;
 
 	box_init(w, &a);
@@ -308,7 +316,7 @@ static void test_chosen_then_refused(void **state)
 static void test_no_table(void **state)
 {
 	struct world *w = world_of(state);
-	struct error err = { 0 };
+	struct error err = {0};
 	struct box b;
 
 	box_init(w, &b);
@@ -324,9 +332,9 @@ static void test_no_table(void **state)
 static void test_no_address(void **state)
 {
 	struct world *w = world_of(state);
-	struct net_port p = { .proto = IPPROTO_TCP, .host_port = 8080, .port = 80 };
-	struct net_config c = { .mode = NET_NONE, .ports = { .v = &p, .n = 1 } };
-	struct error err = { 0 };
+	struct net_port p = {.proto = IPPROTO_TCP, .host_port = 8080, .port = 80};
+	struct net_config c = {.mode = NET_NONE, .ports = {.v = &p, .n = 1}};
+	struct error err = {0};
 
 	assert_int_equal(net_publish(&w->s, &c, &err), -EINVAL);
 }
@@ -336,12 +344,13 @@ static void test_too_many_ports(void **state)
 	struct world *w = world_of(state);
 	auto_free struct net_port *p = mem_alloc_n(1025, sizeof(*p));
 	auto_free char *before = ruleset(), *after = NULL;
-	struct error err = { 0 };
+	struct error err = {0};
 	struct box b;
 
 	box_init(w, &b);
 	for (size_t i = 0; i < 1025; i++)
-		p[i] = (struct net_port){ .proto = IPPROTO_TCP, .host_port = (uint16_t)(20000 + i), .port = 80 };
+		p[i] = (struct net_port){
+			.proto = IPPROTO_TCP, .host_port = (uint16_t)(20000 + i), .port = 80};
 	b.c.ports.v = p;
 	b.c.ports.n = 1025;
 	assert_int_equal(net_publish(&w->s, &b.c, &err), -E2BIG);
@@ -361,7 +370,7 @@ static void test_injected(void **state)
 {
 	struct world *w = world_of(state);
 	auto_free char *before = ruleset(), *after = NULL;
-	struct error err = { 0 };
+	struct error err = {0};
 	struct box b;
 
 	box_init(w, &b);
@@ -380,7 +389,7 @@ static void test_many(void **state)
 	struct world *w = world_of(state);
 	auto_free char *before = ruleset(), *full = NULL, *after = NULL;
 	struct box *boxes = mem_alloc_n(MANY, sizeof(*boxes));
-	struct error err = { 0 };
+	struct error err = {0};
 
 	for (int i = 0; i < MANY; i++) {
 		char spec[32];
@@ -404,9 +413,9 @@ static void test_many(void **state)
 static void test_print(void **state)
 {
 	struct world *w = world_of(state);
-	cleanup(strbuf_done) struct strbuf out = { 0 };
+	cleanup(strbuf_done) struct strbuf out = {0};
 	auto_fd int sink = server_in(-1, SOCK_DGRAM, GATEWAY, 9000);
-	struct error err = { 0 };
+	struct error err = {0};
 	struct box a, b;
 	static const char *const lines[] = {
 		"interface an000000001: up, index 268435457, group 0xa400\n",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Times for the eye, nothing asserted about them; what is asserted is that they are of work that succeeded. */
+/* Times for the eye, nothing asserted about them; what is asserted is that they are of work that succeeded.
+ */
 #include "tests/unit/netns/world.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,12 +39,12 @@ static void report(struct times *t)
 /* Container by container: make the namespace (not timed), attach, publish; later unpublish. */
 static void test_times(void **state)
 {
-	struct times attach = { "net_attach", { 0 } }, publish = { "net_publish, one TCP port", { 0 } };
-	struct times bare = { "net_publish, no port", { 0 } }, unpublish = { "net_unpublish, one TCP port", { 0 } };
-	struct times setup = { "net_host_setup, nothing to do", { 0 } };
+	struct times attach = {"net_attach", {0}}, publish = {"net_publish, one TCP port", {0}};
+	struct times bare = {"net_publish, no port", {0}}, unpublish = {"net_unpublish, one TCP port", {0}};
+	struct times setup = {"net_host_setup, nothing to do", {0}};
 	struct world *w = world_of(state);
 	static struct box boxes[ROUNDS];
-	struct error err = { 0 };
+	struct error err = {0};
 
 	for (int i = 0; i < ROUNDS; i++) {
 		struct box *b = &boxes[i];

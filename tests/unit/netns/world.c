@@ -46,7 +46,7 @@ static void lo_up(int route)
 int world_setup(void **state)
 {
 	struct world *w;
-	struct error err = { 0 };
+	struct error err = {0};
 
 	*state = NULL;
 	if (geteuid() != 0)
@@ -91,7 +91,7 @@ struct world *world_of(void **state)
 /* The child only has to be there while its maps are written; the descriptor keeps the namespaces. */
 static int make_netns(uint64_t flags)
 {
-	struct proc_clone clone = { .flags = flags, .exit_signal = SIGCHLD, .cgroup_fd = -1 };
+	struct proc_clone clone = {.flags = flags, .exit_signal = SIGCHLD, .cgroup_fd = -1};
 	int go[2], fd;
 	char path[64], c;
 	pid_t pid;
@@ -132,7 +132,7 @@ void box_init(struct world *w, struct box *b)
 {
 	unsigned n = ++w->n_boxes;
 
-	*b = (struct box){ .netns = -1 };
+	*b = (struct box){.netns = -1};
 	snprintf(b->ifname, sizeof(b->ifname), "an0%08x", n);
 	b->c = (struct net_config){
 		.mode = NET_ROUTED,
@@ -140,9 +140,9 @@ void box_init(struct world *w, struct box *b)
 		.ifgroup = TEST_GROUP,
 		.ifname = b->ifname,
 		.ifindex = 0x10000000 + n,
-		.addr = { htonl(ntohl(ip(POOL).s_addr) + 1 + n) },
+		.addr = {htonl(ntohl(ip(POOL).s_addr) + 1 + n)},
 		.gateway = ip(GATEWAY),
-		.ports = { .v = b->ports },
+		.ports = {.v = b->ports},
 	};
 	net_mac_derive(b->c.addr, true, b->c.host_mac);
 	net_mac_derive(b->c.addr, false, b->c.mac);
@@ -156,7 +156,7 @@ void box_port(struct box *b, const char *spec)
 
 void box_start(struct world *w, struct box *b)
 {
-	struct error err = { 0 };
+	struct error err = {0};
 
 	b->netns = netns_of_container();
 	if (net_attach(&w->s, &b->c, b->netns, &err) < 0 || net_publish(&w->s, &b->c, &err) < 0)
@@ -165,7 +165,7 @@ void box_start(struct world *w, struct box *b)
 
 void box_stop(struct world *w, struct box *b)
 {
-	struct error err = { 0 };
+	struct error err = {0};
 
 	if (net_unpublish(&w->s, &b->c, &err) < 0)
 		fail_msg("%s", err.text);
@@ -200,7 +200,7 @@ static void uplink_end(int route, const char *name, const char *addr, const char
 
 void world_add_outside(struct world *w)
 {
-	struct net_config up = { .ifname = "up0", .host_mac = { 2, 0, 0, 0, 0, 1 }, .mac = { 2, 0, 0, 0, 0, 2 } };
+	struct net_config up = {.ifname = "up0", .host_mac = {2, 0, 0, 0, 0, 1}, .mac = {2, 0, 0, 0, 0, 2}};
 	auto_batch b = NL_BATCH_NONE, there = NL_BATCH_NONE;
 	auto_fd int route = -1;
 
@@ -217,7 +217,7 @@ void world_add_outside(struct world *w)
 
 static struct sockaddr_in address(const char *addr, uint16_t port)
 {
-	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr = ip(addr), .sin_port = htons(port) };
+	return (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = ip(addr), .sin_port = htons(port)};
 }
 
 int server_in(int netns, int type, const char *addr, uint16_t port)
@@ -242,7 +242,7 @@ uint16_t server_port(int fd)
 
 bool readable(int fd, int ms)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p = {.fd = fd, .events = POLLIN};
 
 	return poll(&p, 1, ms) == 1;
 }
@@ -297,7 +297,8 @@ bool tcp_exchange(int client_netns, const char *addr, uint16_t port, int server,
 	return true;
 }
 
-bool exchange(int type, int client_netns, const char *addr, uint16_t port, int server, struct sockaddr_in *ret_from)
+bool exchange(int type, int client_netns, const char *addr, uint16_t port, int server,
+	      struct sockaddr_in *ret_from)
 {
 	if (type == SOCK_DGRAM)
 		return udp_exchange(client_netns, addr, port, server, ret_from);

@@ -2,8 +2,9 @@
 #ifndef TEST_WORLD_H
 #define TEST_WORLD_H
 /*
- * A host, its containers and the outside, as network namespaces of this one test process. Sockets keep the namespace they were
- * made in, so both ends of every exchange are in this process and nothing needs to be awaited but packets.
+ * A host, its containers and the outside, as network namespaces of this one test process. Sockets keep the
+ * namespace they were made in, so both ends of every exchange are in this process and nothing needs to be
+ * awaited but packets.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,7 +36,8 @@ struct box {
 };
 
 struct in_addr ip(const char *s);
-/* Setup of a test: a fresh network namespace as the host, lo up, net_host_setup done. Without root *state stays NULL. */
+/* Setup of a test: a fresh network namespace as the host, lo up, net_host_setup done. Without root *state
+ * stays NULL. */
 int world_setup(void **state);
 int world_teardown(void **state);
 struct world *world_of(void **state); /* skips the test when not root */
@@ -47,8 +49,9 @@ int netns_plain(void);
 void box_init(struct world *w, struct box *b);
 void box_port(struct box *b, const char *spec);
 void box_start(struct world *w, struct box *b); /* attach and publish, asserted */
-void box_stop(struct world *w, struct box *b); /* unpublish, drop the namespace */
-/* Outside world joined by an uplink: HOST_ADDR on the host, OUTSIDE_ADDR there with its default route through the host. */
+void box_stop(struct world *w, struct box *b);	/* unpublish, drop the namespace */
+/* Outside world joined by an uplink: HOST_ADDR on the host, OUTSIDE_ADDR there with its default route through
+ * the host. */
 void world_add_outside(struct world *w);
 
 /* netns -1 is the host. */
@@ -56,11 +59,14 @@ int socket_in(int netns, int domain, int type, int protocol);
 /* Bound (and, for TCP, listening) socket. */
 int server_in(int netns, int type, const char *addr, uint16_t port);
 uint16_t server_port(int fd);
-/* A client sends to addr:port, the server answers, the client gets it. false when the request does not arrive within
- * 200 ms; an answer that gets lost is a test failure. ret_from: whom the server saw, may be NULL. */
-bool udp_exchange(int client_netns, const char *addr, uint16_t port, int server, struct sockaddr_in *ret_from);
-bool tcp_exchange(int client_netns, const char *addr, uint16_t port, int server, struct sockaddr_in *ret_from);
-bool exchange(int type, int client_netns, const char *addr, uint16_t port, int server, struct sockaddr_in *ret_from);
+/* A client sends to addr:port, the server answers, the client gets it. false when the request does not arrive
+ * within 200 ms; an answer that gets lost is a test failure. ret_from: whom the server saw, may be NULL. */
+bool udp_exchange(int client_netns, const char *addr, uint16_t port, int server,
+		  struct sockaddr_in *ret_from);
+bool tcp_exchange(int client_netns, const char *addr, uint16_t port, int server,
+		  struct sockaddr_in *ret_from);
+bool exchange(int type, int client_netns, const char *addr, uint16_t port, int server,
+	      struct sockaddr_in *ret_from);
 /* Hand-made UDP packet in a frame, sent on an interface: nothing of the sender's network stack is asked. */
 void send_forged(int netns, const char *ifname, const uint8_t dst_mac[6], const char *from, const char *to,
 		 uint16_t dport);

@@ -26,7 +26,7 @@ uint16_t ip_checksum(const void *p, size_t n)
 	for (; n > 1; n -= 2)
 		sum += *w++;
 	sum = (sum >> 16) + (sum & 0xffff);
-	return (uint16_t)~(sum + (sum >> 16));
+	return (uint16_t) ~(sum + (sum >> 16));
 }
 
 void send_frame(int netns, const char *ifname, const void *frame, size_t n)
@@ -34,7 +34,7 @@ void send_frame(int netns, const char *ifname, const void *frame, size_t n)
 	auto_fd int fd = socket_in(netns, AF_PACKET, SOCK_RAW, 0);
 	auto_fd int route = socket_in(netns, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
 	const struct ether_header *eth = frame;
-	struct sockaddr_ll sa = { .sll_family = AF_PACKET, .sll_protocol = eth->ether_type, .sll_halen = 6 };
+	struct sockaddr_ll sa = {.sll_family = AF_PACKET, .sll_protocol = eth->ether_type, .sll_halen = 6};
 	struct link_info info;
 
 	assert_int_equal(link_find(route, ifname, 0, &info, NULL), 0);
@@ -50,8 +50,8 @@ void send_forged(int netns, const char *ifname, const uint8_t dst_mac[6], const 
 		struct iphdr ip;
 		struct udphdr udp;
 		char data[4];
-	} __attribute__((packed)) f = { 0 };
-	struct iphdr iph = { 0 };
+	} __attribute__((packed)) f = {0};
+	struct iphdr iph = {0};
 	memcpy(f.eth.ether_dhost, dst_mac, 6);
 	f.eth.ether_shost[0] = 2;
 	f.eth.ether_type = htons(ETH_P_IP);
@@ -73,7 +73,7 @@ void send_forged(int netns, const char *ifname, const uint8_t dst_mac[6], const 
 
 void run_program(const char *const argv[], char **ret_output)
 {
-	struct strbuf out = { 0 };
+	struct strbuf out = {0};
 	int p[2], status;
 	char buf[4096];
 	ssize_t n;
@@ -99,7 +99,7 @@ void run_program(const char *const argv[], char **ret_output)
 
 char *ruleset(void)
 {
-	static const char *const argv[] = { "nft", "-j", "-s", "list", "ruleset", NULL };
+	static const char *const argv[] = {"nft", "-j", "-s", "list", "ruleset", NULL};
 	char *out;
 
 	run_program(argv, &out);
@@ -108,7 +108,7 @@ char *ruleset(void)
 
 uint64_t counter_packets(const char *name)
 {
-	const char *argv[] = { "nft", "list", "counter", "inet", TEST_TABLE, name, NULL };
+	const char *argv[] = {"nft", "list", "counter", "inet", TEST_TABLE, name, NULL};
 	auto_free char *out = NULL;
 	const char *at;
 
