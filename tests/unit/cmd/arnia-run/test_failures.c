@@ -61,11 +61,12 @@ static struct plan *container(unsigned n, bool cell)
 
 static void give_cell(struct fake_worker *w, struct plan *p)
 {
-	struct plan *q = plan_like(p, PLAN_PREPARE);
+	struct plan *q;
 	struct answer a;
 
 	if (!p->use_cell)
 		return;
+	q = plan_like(p, PLAN_PREPARE);
 	job_do(w, q, NULL, &a);
 	assert_success(&a);
 	answer_done(&a);
