@@ -183,16 +183,17 @@ static void test_stat(void **state)
 	struct fixture f = fixture_open();
 	struct cg_config c = { .path = f.branch, .limits = CG_LIMITS_NONE };
 	struct error err = { 0 };
-	auto_fd int cg = cg_create(f.root, &c, &err);
+	auto_fd int cg = -1;
 	struct cg_stat st = { .cpu_usec = 7 };
 	struct timespec t0, t;
 	uint32_t have = 0;
 	pid_t pid;
 
 	(void)state;
+	assert_int_equal(cg_enable(f.root, "", CG_CTL_MEMORY | CG_CTL_PIDS, &have, NULL), 0);
+	cg = cg_create(f.root, &c, &err);
 	assert_int_equal(cg_read_stat(cg, &st), 0);
 	assert_true(st.cpu_usec != CG_UNSET);
-	assert_int_equal(cg_enable(f.root, "", CG_CTL_MEMORY | CG_CTL_PIDS, &have, NULL), 0);
 	assert_int_equal(st.mem_bytes != CG_UNSET, !!(have & CG_CTL_MEMORY));
 	assert_int_equal(st.oom_kill != CG_UNSET, !!(have & CG_CTL_MEMORY));
 	assert_int_equal(st.pids != CG_UNSET, !!(have & CG_CTL_PIDS));

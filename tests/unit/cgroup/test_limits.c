@@ -119,6 +119,101 @@ static void test_live(void **state)
 	fixture_done(&f);
 }
 
+/* Every knob, where there are controllers for it; what the kernel says afterwards. */
+static void test_all_knobs(void **state)
+{
+	struct fixture f = fixture_open();
+	auto_free char *path = str_fmt("%s/deep/leaf", f.branch);
+	struct cg_config c = { .path = path, .limits = CG_LIMITS_NONE };
+	cleanup(strbuf_done) struct strbuf out = { 0 };
+	struct error err = { 0 };
+	uint32_t have = 0;
+	auto_fd int cg = -1;
+
+	(void)state;
+	assert_int_equal(cg_enable(f.root, "", CG_CTL_MEMORY | CG_CTL_PIDS | CG_CTL_CPU, &have, NULL), 0);
+	if (have != (CG_CTL_MEMORY | CG_CTL_PIDS | CG_CTL_CPU)) {
+		print_message("no controllers for cgroup v2 on this host\n");
+		fixture_done(&f);
+		skip();
+	}
+	c.limits = (struct cg_limits){ .cpu_quota_us = 150000,
+				       .cpu_period_us = CG_UNSET,
+				       .cpu_weight = 50,
+				       .memory_max = 64 << 20,
+				       .memory_high = 48 << 20,
+				       .memory_low = 4096,
+				       .swap_max = CG_UNSET,
+				       .pids_max = 33,
+				       .io_weight = CG_UNSET,
+				       .oom_group = true };
+	c.limits.asked = CG_ASKED(CG_CPU_MAX) | CG_ASKED(CG_MEMORY_MAX) | CG_ASKED(CG_PIDS_MAX);
+	cg = cg_create(f.root, &c, &err);
+	if (cg < 0)
+		fail_msg("%s", err.text);
+	cg_print(cg, &out);
+	assert_non_null(strstr(strbuf_cstr(&out), "cpu.max 150000 100000\n"));
+	assert_non_null(strstr(strbuf_cstr(&out), "cpu.weight 50\n"));
+	assert_non_null(strstr(strbuf_cstr(&out), "memory.max 67108864\n"));
+	assert_non_null(strstr(strbuf_cstr(&out), "memory.high 50331648\n"));
+	assert_non_null(strstr(strbuf_cstr(&out), "memory.low 4096\n"));
+	assert_non_null(strstr(strbuf_cstr(&out), "pids.max 33\n"));
+	assert_non_null(strstr(strbuf_cstr(&out), "memory.oom.group 1\n"));
+	/* Closed with the memory limit, where the kernel counts swap. */
+	if (strstr(strbuf_cstr(&out), "memory.swap.max"))
+		assert_non_null(strstr(strbuf_cstr(&out), "memory.swap.max 0\n"));
+	/* A change leaves the other knobs alone. */
+	c.limits = CG_LIMITS_NONE;
+	c.limits.pids_max = CG_MAX;
+	assert_int_equal(cg_write_limits(cg, &c.limits, &err), 0);
+	strbuf_done(&out);
+	out = (struct strbuf){ 0 };
+	cg_print(cg, &out);
+	assert_non_null(strstr(strbuf_cstr(&out), "pids.max max\n"));
+	assert_non_null(strstr(strbuf_cstr(&out), "memory.max 67108864\n"));
+	c.limits.cpu_weight = 10001;
+	assert_int_equal(cg_write_limits(cg, &c.limits, &err), -ERANGE);
+	assert_non_null(strstr(err.text, "cpu.weight"));
+	fixture_done(&f);
+}
+
+/* A process in a folder on the way keeps its controllers from being enabled, and it is said where. */
+static void test_process_in_the_way(void **state)
+{
+	struct fixture f = fixture_open();
+	auto_free char *path = str_fmt("%s/leaf", f.branch);
+	struct cg_config c = { .path = f.branch, .limits = CG_LIMITS_NONE };
+	struct error err = { 0 };
+	auto_fd int inner = cg_create(f.root, &c, &err);
+	uint32_t have = 0;
+	char why[256];
+	pid_t pid;
+	int r;
+
+	(void)state;
+	assert_true(inner >= 0);
+	assert_int_equal(cg_enable(f.root, "", CG_CTL_MEMORY, &have, NULL), 0);
+	if (!have) {
+		print_message("no controllers for cgroup v2 on this host\n");
+		fixture_done(&f);
+		skip();
+	}
+	pid = fixture_sleeper(inner);
+	assert_int_equal(cg_enable(f.root, f.branch, CG_CTL_MEMORY, &have, why), 0);
+	assert_int_equal(have, 0);
+	c.path = path;
+	c.limits.memory_max = 1 << 25;
+	c.limits.asked = CG_ASKED(CG_MEMORY_MAX);
+	r = cg_create(f.root, &c, &err);
+	cg_kill(inner, NULL);
+	waitpid(pid, NULL, 0);
+	assert_non_null(strstr(why, f.branch));
+	assert_non_null(strstr(why, "processes"));
+	assert_int_equal(r, -EOPNOTSUPP);
+	assert_non_null(strstr(err.text, "processes"));
+	fixture_done(&f);
+}
+
 static void test_refused_create_leaves_nothing(void **state)
 {
 	struct fixture f = fixture_open();
@@ -172,6 +267,8 @@ int main(void)
 		cmocka_unit_test(test_live),
 		cmocka_unit_test(test_refused_create_leaves_nothing),
 		cmocka_unit_test(test_enable_explains),
+		cmocka_unit_test(test_all_knobs),
+		cmocka_unit_test(test_process_in_the_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
