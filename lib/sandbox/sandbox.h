@@ -17,7 +17,7 @@ int idmap_check(const struct id_map *m, size_t n, struct error *err);
 int caps_parse(const char *name, uint64_t *ret_bits);
 const char *caps_name(unsigned cap);
 uint64_t caps_kernel_all(void);
-extern const uint64_t caps_application; /* the application set: Docker's 14 without NET_RAW? see caps.c for the list and why */
+extern const uint64_t caps_application; /* Docker's 14; see caps.c for why */
 /* Drop the bounding set to c->cap_bounding. Before the ids change. */
 int caps_bound(const struct sandbox_config *c, struct error *err);
 /* Set permitted, effective, inheritable, ambient. After the ids changed (with SECBIT_KEEP_CAPS held by caps_keep). A non-root user without ambient
@@ -32,7 +32,8 @@ struct seccomp_input {
 	size_t json_len;
 	uint64_t caps; /* rules with "includes"/"excludes" caps (Docker's extension) */
 };
-/* Compile through libseccomp to a malloc'ed array of sock_filter, range-shaped (binary tree on the number: SCMP_FLTATR_CTL_OPTIMIZE 2). Names the profile's bad member. */
+/* Compile to a malloc'ed array of sock_filter (docs/decisions/seccomp-compiler.md). Among the rules that hold for a call the
+ * strictest action wins. Names the profile's bad member. */
 int seccomp_compile(const struct seccomp_input *in, void **ret, size_t *ret_size, struct error *err);
 /* The same through a cache folder (file name = sha256-like digest of input and libseccomp version; content checked by length and digest; a bad file is rebuilt). dirfd -1 = no cache. */
 int seccomp_compile_cached(const struct seccomp_input *in, int cache_dir, void **ret, size_t *ret_size, struct error *err);
@@ -58,7 +59,7 @@ int user_apply(const struct sandbox_user *u, struct error *err);
 int rlimit_apply(const struct sandbox_config *c, struct error *err);
 int rlimit_parse(const char *s, struct sandbox_rlimit *ret); /* "nofile=1024:2048"; -EINVAL */
 int sysctl_check(const char *name, uint64_t namespaces, struct error *err); /* only namespaced ones (reliability: allow-list) */
-int sysctl_apply(const struct sandbox_config *c, struct error *err); /* inside, on checked procfs descriptors */
+int sysctl_apply(const struct sandbox_config *c, struct error *err); /* inside, on checked procfs descriptors; before /proc/sys is made read-only */
 int hostname_apply(const struct sandbox_config *c, struct error *err);
 int oom_score_apply(const struct sandbox_config *c, struct error *err);
 int keyring_apply(const struct sandbox_config *c, struct error *err); /* join a fresh session keyring; ENOSYS is fine */

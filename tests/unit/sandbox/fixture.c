@@ -32,6 +32,23 @@ void need_root(void)
 	skip();
 }
 
+int hide_openat2(void)
+{
+	static const char json[] =
+		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"openat2\"],"
+		"\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":38}]}";
+	struct seccomp_input in = { json, sizeof(json) - 1, 0 };
+	struct sandbox_config c = { .no_new_privs = true };
+	void *code;
+	int r = seccomp_compile(&in, &code, &c.seccomp_size, NULL);
+
+	if (r < 0)
+		return r;
+	c.seccomp = code;
+	r = no_new_privs_apply(&c, NULL);
+	return r < 0 ? r : seccomp_load(&c, NULL);
+}
+
 const char *status_field(const char *name, char *buf)
 {
 	FILE *f = fopen("/proc/self/status", "re");

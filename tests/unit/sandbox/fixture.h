@@ -31,6 +31,8 @@ void in_child(int (*fn)(void *arg), void *arg);
 	} while (0)
 /* Skips the test unless we are root. */
 void need_root(void);
+/* From here on openat2(2) answers ENOSYS, as under filters that are older than it. 0 or -errno. */
+int hide_openat2(void);
 /* A field of /proc/self/status as text: "CapEff". buf is at least 128 bytes. */
 const char *status_field(const char *name, char *buf);
 /* A fresh folder, and its end. */

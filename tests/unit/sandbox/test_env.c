@@ -138,30 +138,67 @@ static int cwd_plain(void *dir)
 }
 
 /* CVE-2024-21626: a descriptor of the host's root that somebody forgot to close, after the root has changed.
- */
-static int cwd_by_descriptor(void *dir)
+ * `path` is its link; "/link" leads to it. */
+static int enter_with_descriptor(const char *dir, char path[64])
 {
-	int outside = open("/", O_RDONLY | O_DIRECTORY); /* inheritable, on purpose */
-	auto_free char *proc = str_fmt("%s/proc", (char *)dir), *link = str_fmt("%s/link", (char *)dir);
-	char path[64], target[64];
-	struct error err = { 0 };
+	int outside = open("/", O_RDONLY | O_DIRECTORY); /* no CLOEXEC, on purpose */
+	auto_free char *proc = str_fmt("%s/proc", dir), *link = str_fmt("%s/link", dir);
+	char target[64];
 
-	CHECK(mkdir(proc, 0755) == 0);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", outside);
+	CHECK(mkdir(proc, 0755) == 0 || errno == EEXIST);
+	snprintf(path, 64, "/proc/self/fd/%d", outside);
+	CHECK(unlink(link) == 0 || errno == ENOENT);
 	CHECK(symlink(path, link) == 0);
 	CHECK(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
 	CHECK(mount("proc", proc, "proc", 0, NULL) == 0);
 	CHECK(chroot(dir) == 0 && chdir("/") == 0);
 	CHECK(readlink(path, target, sizeof(target)) > 0);
+	return 0;
+}
+
+static bool is_inside(void)
+{
+	char now[PATH_MAX];
+
+	return syscall(SYS_getcwd, now, sizeof(now)) > 0 && now[0] == '/';
+}
+
+static int cwd_by_descriptor(void *dir)
+{
+	char path[64], above[128];
+	struct error err = { 0 };
+	int r = enter_with_descriptor(dir, path);
+
+	if (r)
+		return r;
+	snprintf(above, sizeof(above), "%s/../tmp", path);
 	CHECK(cwd_apply(path, false, &err) == -ELOOP);
 	CHECK(cwd_apply(path, true, &err) == -ELOOP);
 	CHECK(cwd_apply("/link", true, &err) == -ELOOP);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/../tmp", outside);
-	CHECK(cwd_apply(path, true, &err) == -ELOOP);
+	CHECK(cwd_apply(above, true, &err) == -ELOOP);
 	CHECK(cwd_apply("/proc/self/cwd", false, &err) == -ELOOP);
 	CHECK(cwd_apply("/proc/self/fd", false, &err) == 0);
-	/* Still inside. */
-	CHECK(syscall(SYS_getcwd, target, sizeof(target)) > 0 && target[0] == '/');
+	CHECK(is_inside());
+	return 0;
+}
+
+/* The second line of defence, where the first one is not to be had. */
+static int cwd_by_descriptor_old(void *dir)
+{
+	char path[64];
+	struct error err = { 0 };
+	int r = enter_with_descriptor(dir, path);
+
+	if (r)
+		return r;
+	CHECK(hide_openat2() == 0);
+	CHECK(cwd_apply(path, false, &err) == -EXDEV);
+	CHECK(strstr(err.text, "outside the container"));
+	CHECK(is_inside());
+	CHECK(cwd_apply("/link", true, &err) == -EXDEV);
+	CHECK(is_inside());
+	CHECK(cwd_apply("/made/by/us", true, &err) == 0);
+	CHECK(is_inside());
 	return 0;
 }
 
@@ -183,6 +220,7 @@ static void test_cwd_by_descriptor(void **state)
 	need_root();
 	dir = folder_make();
 	in_child(cwd_by_descriptor, dir);
+	in_child(cwd_by_descriptor_old, dir);
 	folder_remove(dir);
 }
 

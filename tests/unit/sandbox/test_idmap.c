@@ -148,6 +148,12 @@ static int over_mounted(void *arg)
 	return 0;
 }
 
+static int over_mounted_old(void *arg)
+{
+	CHECK(hide_openat2() == 0);
+	return over_mounted(arg);
+}
+
 static void test_over_mounted(void **state)
 {
 	struct other o;
@@ -156,6 +162,7 @@ static void test_over_mounted(void **state)
 	need_root();
 	o = start_other();
 	in_child(over_mounted, &o.pid);
+	in_child(over_mounted_old, &o.pid);
 	/* Nothing was written: it cannot become what it wants to. */
 	assert_int_equal(finish_other(&o), 2);
 }
