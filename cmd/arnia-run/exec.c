@@ -45,9 +45,15 @@ static int exec_check(void *ctx, struct error *err)
 static int exec_cgroup(void *ctx, struct error *err)
 {
 	struct exec *x = ctx;
+	struct cg_events ev;
 
 	x->cgroup = cg_open(x->w->cgroup, x->plan->cgroup.path, err);
-	return x->cgroup == -ENOENT ? not_running(err) : MIN(x->cgroup, 0);
+	if (x->cgroup < 0)
+		return x->cgroup == -ENOENT ? not_running(err) : x->cgroup;
+	/* The new process would be born frozen and nothing would ever come of it. */
+	if (cg_read_events(x->cgroup, &ev) == 0 && ev.frozen)
+		return err_set_kind(err, -EBUSY, ERR_STATE, "the container is paused");
+	return 0;
 }
 
 static int exec_stdio(void *ctx, struct error *err)

@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "cgroup/cgroup.h"
 #include "cmd/arnia-run/run.h"
@@ -42,14 +43,15 @@ static void clean_environment(void)
 	setenv("LC_ALL", "C.UTF-8", 1);
 }
 
-/* A container's first process inherits both: the parent may block signals for a signalfd. */
+/* A container's first process inherits both: the parent may block signals for a signalfd, or its own parent
+ * ignored some. By system call, since libc keeps the two signals of its threads to itself. */
 static void reset_signals(void)
 {
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	static const unsigned long dfl[8]; /* the kernel's struct sigaction: SIG_DFL, no flags, empty mask */
 	sigset_t none;
 
 	for (int sig = 1; sig < NSIG; sig++)
-		sigaction(sig, &dfl, NULL);
+		syscall(SYS_rt_sigaction, sig, dfl, NULL, NSIG / 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -16,6 +16,10 @@
 #include "lib/base/mem.h"
 #include "lib/base/proc.h"
 
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
+
 static void host(enum plan_kind kind, struct answer *a)
 {
 	struct plan *p = plan_new(kind, NULL);
@@ -217,6 +221,8 @@ static void test_cell(void **state)
 	p = plan_container("00000000000000c3", script);
 	plan_layers(p);
 	plan_net(p, 3);
+	p->sandbox.namespaces |= CLONE_NEWTIME;
+	p->sandbox.time_boot_ns = 86400ll * 1000000000;
 	p->use_cell = true;
 	p->sandbox.cap_bounding |= 1 << 13;
 	p->sandbox.cap_permitted = p->sandbox.cap_effective = p->sandbox.cap_bounding;

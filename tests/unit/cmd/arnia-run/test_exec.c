@@ -2,6 +2,7 @@
 /* Programs in a running container. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +11,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "tests/unit/cmd/arnia-run/keeper.h"
+#include "cgroup/cgroup.h"
 #include "lib/base/fd.h"
 #include "lib/base/frame.h"
 #include "lib/base/mem.h"
 #include "lib/base/proc.h"
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
 
 /* A container that only waits, and a worker beside it. */
 struct box {
@@ -216,6 +222,59 @@ static void test_not_running(void **state)
 	box_close(&b);
 }
 
+static void test_paused(void **state)
+{
+	auto_fd int cg = -1;
+	struct cg_events ev = { 0 };
+	struct box b;
+	char *out;
+
+	(void)state;
+	NEED_WORLD();
+	box_open(&b, "00000000000000b8");
+	cg = cg_open(world.cgroup, b.p->cgroup.path, NULL);
+	assert_int_equal(cg_freeze(cg, true, NULL), 0);
+	for (int i = 0; i < 400 && !ev.frozen; i++) {
+		poll(NULL, 0, 5);
+		assert_int_equal(cg_read_events(cg, &ev), 0);
+	}
+	expect_failure(&b, plan_exec_of(b.p, "true"), ERR_STATE, "paused");
+	assert_int_equal(cg_freeze(cg, false, NULL), 0);
+	for (int i = 0; i < 400 && ev.frozen; i++) {
+		poll(NULL, 0, 5);
+		assert_int_equal(cg_read_events(cg, &ev), 0);
+	}
+	out = exec_run_in(&b, plan_exec_of(b.p, "echo thawed"), 0);
+	assert_string_equal(out, "thawed\n");
+	free(out);
+	/* A paused one is destroyed all the same. */
+	assert_int_equal(cg_freeze(cg, true, NULL), 0);
+	box_close(&b);
+}
+
+/* It sees the container's clocks, which are a namespace of the host. */
+static void test_clock(void **state)
+{
+	const int64_t day_ns = 86400ll * 1000000000;
+	struct plan *p;
+	struct box b;
+	char *out;
+
+	(void)state;
+	NEED_WORLD();
+	p = plan_container("00000000000000b9", "exec sleep 1000");
+	p->sandbox.namespaces |= CLONE_NEWTIME;
+	p->sandbox.time_boot_ns = 1000 * day_ns;
+	b.p = p;
+	worker_start(&b.w, NULL);
+	job_do(&b.w, p, NULL, &b.a);
+	assert_success(&b.a);
+	out = exec_run_in(&b, plan_exec_of(p, "cut -d. -f1 /proc/uptime"), 0);
+	assert_true(atoll(out) >= 86400 * 1000);
+	free(out);
+	box_close(&b);
+}
+
 /* A container whose cgroup has controllers below it takes no processes at its top: the exec goes to where
  * init is. */
 static void test_inner_cgroup(void **state)
@@ -304,7 +363,8 @@ int main(void)
 		cmocka_unit_test(test_inside),	    cmocka_unit_test(test_user),
 		cmocka_unit_test(test_tty),	    cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_not_running), cmocka_unit_test(test_inner_cgroup),
-		cmocka_unit_test(test_undumpable),
+		cmocka_unit_test(test_undumpable),  cmocka_unit_test(test_paused),
+		cmocka_unit_test(test_clock),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup, world_teardown);

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "tests/unit/cmd/arnia-run/keeper.h"
+#include "lib/base/frame.h"
 #include "lib/base/mem.h"
 #include "lib/base/proc.h"
 
@@ -300,13 +301,37 @@ static void test_destroy(void **state)
 		}
 }
 
+/* The keeper goes away while a start is going on: nobody is left to hold the container, so it is undone. */
+static void test_keeper_gone(void **state)
+{
+	struct kp_job head = { .kind = PLAN_START, .fds = KP_FD_PLAN };
+	struct answer a = { .adopted = false };
+	struct fake_worker w;
+	struct plan *p;
+	int plan;
+
+	(void)state;
+	NEED_WORLD();
+	p = container(300, false);
+	plan = plan_write(p, NULL);
+	assert_true(plan >= 0);
+	strcpy(head.id, p->id);
+	worker_start(&w, NULL);
+	assert_int_equal(frame_send(w.sock, KP_MAGIC, KW_JOB, 1, &head, sizeof(head), &plan, 1), 0);
+	close(plan);
+	assert_int_equal(worker_end(&w), 0);
+	reap_all();
+	assert_clean(p, &a);
+	plan_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_start_fails), cmocka_unit_test(test_start_killed),
 		cmocka_unit_test(test_cell_fails),  cmocka_unit_test(test_cell_killed),
 		cmocka_unit_test(test_exec),	    cmocka_unit_test(test_prepare),
-		cmocka_unit_test(test_destroy),
+		cmocka_unit_test(test_destroy),	    cmocka_unit_test(test_keeper_gone),
 	};
 
 	return cmocka_run_group_tests(tests, network_up, network_down);

@@ -87,6 +87,25 @@ static void test_inside(void **state)
 	plan_free(p);
 }
 
+/* Without no_new_privs, as an image's own init is run, the filter has to come before the capabilities go. */
+static void test_new_privs(void **state)
+{
+	struct plan *p;
+	char *out;
+
+	(void)state;
+	NEED_WORLD();
+	p = plan_container("00000000000000ae", "");
+	plan_argv(p, (const char *const[]){ "grep", "-E", "^(NoNewPrivs|Seccomp:|CapEff|SigIgn|SigBlk)",
+					    "/proc/self/status", NULL });
+	p->sandbox.no_new_privs = false;
+	out = run(p, 0);
+	assert_string_equal(out, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
+				 "CapEff:\t00000000000004a9\nNoNewPrivs:\t0\nSeccomp:\t2\n");
+	free(out);
+	plan_free(p);
+}
+
 static void test_layers(void **state)
 {
 	struct plan *p;
@@ -520,13 +539,14 @@ static void test_template(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_inside),	    cmocka_unit_test(test_layers),
-		cmocka_unit_test(test_layers_kept), cmocka_unit_test(test_user),
-		cmocka_unit_test(test_tty),	    cmocka_unit_test(test_stdin),
-		cmocka_unit_test(test_init),	    cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_clock),	    cmocka_unit_test(test_worker_stays),
-		cmocka_unit_test(test_cannot_run),  cmocka_unit_test(test_taken),
-		cmocka_unit_test(test_bad_jobs),    cmocka_unit_test(test_template),
+		cmocka_unit_test(test_inside),	     cmocka_unit_test(test_new_privs),
+		cmocka_unit_test(test_layers),	     cmocka_unit_test(test_layers_kept),
+		cmocka_unit_test(test_user),	     cmocka_unit_test(test_tty),
+		cmocka_unit_test(test_stdin),	     cmocka_unit_test(test_init),
+		cmocka_unit_test(test_limits),	     cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_worker_stays), cmocka_unit_test(test_cannot_run),
+		cmocka_unit_test(test_taken),	     cmocka_unit_test(test_bad_jobs),
+		cmocka_unit_test(test_template),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup, world_teardown);
