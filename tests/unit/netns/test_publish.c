@@ -144,8 +144,8 @@ static void test_taken_by_program(void **state)
 static void test_not_taken(void **state)
 {
 	struct world *w = world_of(state);
-	auto_fd int udp = server_in(-1, SOCK_DGRAM, "0.0.0.0", 8080);
-	auto_fd int tcp = server_in(-1, SOCK_STREAM, "127.0.0.2", 8081);
+	auto_fd int udp unused = server_in(-1, SOCK_DGRAM, "0.0.0.0", 8080);
+	auto_fd int tcp unused = server_in(-1, SOCK_STREAM, "127.0.0.2", 8081);
 	struct box b;
 
 	box_init(w, &b);
@@ -301,7 +301,7 @@ static void test_chosen(void **state)
 static void test_chosen_then_refused(void **state)
 {
 	struct world *w = world_of(state);
-	auto_fd int program = server_in(-1, SOCK_STREAM, "0.0.0.0", 8080);
+	auto_fd int program unused = server_in(-1, SOCK_STREAM, "0.0.0.0", 8080);
 	struct box b;
 
 	box_init(w, &b);
@@ -414,7 +414,7 @@ static void test_print(void **state)
 {
 	struct world *w = world_of(state);
 	cleanup(strbuf_done) struct strbuf out = {0};
-	auto_fd int sink = server_in(-1, SOCK_DGRAM, GATEWAY, 9000);
+	auto_fd int sink unused = server_in(-1, SOCK_DGRAM, GATEWAY, 9000);
 	struct error err = {0};
 	struct box a, b;
 	static const char *const lines[] = {
