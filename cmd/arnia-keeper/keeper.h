@@ -269,5 +269,7 @@ int reexec_restore(struct keeper *k, int fd, bool check_only, struct error *err)
 void keeper_shutdown(struct keeper *k);
 void keeper_check_closed(struct keeper *k);
 void keeper_reap(struct keeper *k);
+/* It had ended when it was adopted: if it is reaped already, take the status that was kept. */
+void keeper_ended_early(struct held *h);
 
 #endif

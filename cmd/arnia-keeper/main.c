@@ -139,20 +139,31 @@ static void child_ended(struct keeper *k, const siginfo_t *si)
 		return;
 	}
 	h = held_by_pid(k, si->si_pid);
-	if (!h) {
-		/* Its adoption may be on its way. */
-		worker_drain_all(k);
-		h = held_by_pid(k, si->si_pid);
-	}
 	if (h) {
 		held_exited(h, si->si_code, si->si_status);
 		return;
 	}
-	log_debug("child %d ended, which nobody told of", si->si_pid);
 	k->strangers[k->next_stranger].pid = si->si_pid;
 	k->strangers[k->next_stranger].code = si->si_code;
 	k->strangers[k->next_stranger].status = si->si_status;
 	k->next_stranger = (k->next_stranger + 1) % STRANGERS;
+	/* Its adoption may be on its way, and then ask for it. */
+	worker_drain_all(k);
+}
+
+void keeper_ended_early(struct held *h)
+{
+	struct keeper *k = h->k;
+	siginfo_t si;
+
+	for (size_t i = 0; i < STRANGERS; i++)
+		if (k->strangers[i].pid == h->c.pid) {
+			k->strangers[i].pid = 0;
+			held_exited(h, k->strangers[i].code, k->strangers[i].status);
+			return;
+		}
+	if (waitid(P_PID, (id_t)h->c.pid, &si, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+		held_exited(h, 0, 0);
 }
 
 void keeper_reap(struct keeper *k)

@@ -119,12 +119,8 @@ static void on_adopt(struct worker *w, struct frame *f)
 	session_attach(h, fd_steal(&w->r.session), input);
 	daemon_tell_held(k, h);
 	stream_watch(h);
-	/* It may have ended before we heard of it. */
-	for (size_t i = 0; i < STRANGERS; i++)
-		if (k->strangers[i].pid == h->c.pid && !pidref_alive(&(struct pidref){ .fd = h->pidfd })) {
-			held_exited(h, k->strangers[i].code, k->strangers[i].status);
-			break;
-		}
+	if (!pidref_alive(&(struct pidref){ .fd = h->pidfd }))
+		keeper_ended_early(h);
 }
 
 /* An exec's console is pumped by its client; a container's stays here. */

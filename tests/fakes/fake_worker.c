@@ -5,6 +5,7 @@
  *   fail                    adopt a child, then say that the job failed
  *   kill-early kill-late    die before, or after, the child is adopted
  *   quick                   the child ends before it is adopted
+ *   slow                    as pipe, after two seconds
  *   hang prepare last       never answer; only answer; answer and end
  *   progress                report two lines, then answer
  */
@@ -189,6 +190,8 @@ static void carry_out(struct frame *f)
 	s.c.log_max = log_max;
 	s.command = strchr(text, '\n');
 	s.command = s.command ? s.command + 1 : NULL;
+	if (str_eq(s.mode, "slow"))
+		usleep(2000000);
 	if (str_eq(s.mode, "hang"))
 		for (;;)
 			pause();
@@ -206,10 +209,15 @@ static void carry_out(struct frame *f)
 
 int main(void)
 {
+	struct sigaction old;
 	struct frame f;
+	sigset_t blocked;
 
-	/* What every worker is promised: the host's namespace and the init program, and nothing else. */
+	/* What every worker is promised: the host's namespace and the init program, nothing else open, no signal blocked or ignored. */
 	if (fcntl(KW_FD_HOSTNS, F_GETFD) < 0 || !fd_is_sealed(KW_FD_INIT) || fcntl(6, F_GETFD) >= 0)
+		return 2;
+	if (sigprocmask(SIG_SETMASK, NULL, &blocked) < 0 || !sigisemptyset(&blocked) || sigaction(SIGPIPE, NULL, &old) < 0 ||
+	    old.sa_handler != SIG_DFL)
 		return 2;
 	for (int fd = KW_FD_KEEPER; fd <= KW_FD_INIT; fd++)
 		fd_cloexec(fd, true);

@@ -42,6 +42,17 @@ bool process_lives(pid_t pid)
 	return state[0] && !strstr(state, ") Z");
 }
 
+unsigned long cpu_ticks(pid_t pid)
+{
+	auto_free char *path = str_fmt("/proc/%d/stat", pid);
+	auto_free char *text = NULL;
+	unsigned long user = 0, system = 0;
+
+	assert_true(file_read_at(AT_FDCWD, path, 4096, &text, NULL) > 0);
+	assert_int_equal(sscanf(strrchr(text, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
+	return user + system;
+}
+
 void wait_gone(pid_t pid)
 {
 	int fd = proc_pidfd_open(pid);

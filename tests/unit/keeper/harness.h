@@ -89,6 +89,8 @@ char *rig_cgroup(const struct rig *r, const char *below);
 /* Wait for readability, or fail the test. */
 void wait_readable(int fd);
 bool process_lives(pid_t pid);
+/* Processor time it used so far, in hundredths of a second: who waits for an event uses none. */
+unsigned long cpu_ticks(pid_t pid);
 /* Wait until it is gone (or a zombie of ours, which is reaped). */
 void wait_gone(pid_t pid);
 void copy_file(const char *from, const char *to);

@@ -181,6 +181,7 @@ static void test_keeper_killed(void **state)
 static void test_orphan_reaped_late(void **state)
 {
 	struct rig *r = *state;
+	unsigned long before;
 	uint64_t begin;
 	struct rig_sync y;
 	struct kp_exit x;
@@ -192,8 +193,10 @@ static void test_orphan_reaped_late(void **state)
 	rig_start(r);
 	rig_connect(r, NULL);
 	give(r, &y);
+	before = cpu_ticks(r->keeper);
 	kill(pid, SIGTERM);
-	usleep(400000);
+	usleep(500000);
+	assert_true(cpu_ticks(r->keeper) - before < 15); /* of 50 */
 	begin = time_mono_ms();
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	x = rig_exit(r, ID(1));
