@@ -194,14 +194,6 @@ static bool peer_index_taken(int sock)
 	return link_find(sock, NULL, NET_PEER_IFINDEX, &info, NULL) == 0;
 }
 
-static int settle(const struct net_sockets *s, uint32_t ifindex, struct error *err)
-{
-	auto_batch b = NL_BATCH_NONE;
-
-	link_settle(&b, ifindex);
-	return nl_run(s->route, &b, NULL, NULL, err);
-}
-
 static int attach_routed(const struct net_sockets *s, const struct net_config *c, int netns, int sock,
 			 struct error *err)
 {
@@ -226,7 +218,7 @@ static int attach_routed(const struct net_sockets *s, const struct net_config *c
 	if (r == 0)
 		r = inner_half(c, sock, peer, err);
 	if (r == 0)
-		r = settle(s, h.index, err);
+		r = link_wait_ready(s->route, h.index, err);
 	if (r < 0)
 		drop_link(s, &h);
 	return r;

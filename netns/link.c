@@ -4,9 +4,16 @@
 #include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
+#include "lib/base/fd.h"
+#include "lib/base/time.h"
 #include "netns/net.h"
 #include "netns/rtnl.h"
+
+#define OPER_UP 6 /* IF_OPER_UP of linux/if.h, which cannot be included beside net/if.h */
+#define READY_MS 500
 
 static struct nlmsghdr *link_message(struct nl_batch *b, uint16_t type, uint16_t flags, uint32_t ifindex,
 				     const char *what)
@@ -105,11 +112,61 @@ void link_del(struct nl_batch *b, uint32_t ifindex)
 	link_message(b, RTM_DELLINK, 0, ifindex, "delete link");
 }
 
-void link_settle(struct nl_batch *b, uint32_t ifindex)
+static int read_operstate(const struct nlmsghdr *nlh, size_t index unused, void *data)
 {
-	struct nlmsghdr *nlh = link_message(b, RTM_GETLINK, 0, ifindex, "look at link");
+	const struct nlattr *a;
+
+	mnl_attr_for_each(a, nlh, sizeof(struct ifinfomsg)) if (mnl_attr_get_type(a) == IFLA_OPERSTATE) *
+		(bool *)data = mnl_attr_get_u8(a) == OPER_UP;
+	return 0;
+}
+
+/* 1, 0 or an error. */
+static int link_is_ready(int fd, uint32_t ifindex, struct error *err)
+{
+	auto_batch b = NL_BATCH_NONE;
+	struct nlmsghdr *nlh = link_message(&b, RTM_GETLINK, 0, ifindex, "look at link");
+	bool ready = false;
+	int r;
 
 	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	r = nl_run(fd, &b, read_operstate, &ready, err);
+	return r < 0 ? r : ready;
+}
+
+/* Read away what is there; false when nothing came until the deadline. */
+static bool wait_event(int events, uint64_t deadline_ms)
+{
+	struct pollfd p = {.fd = events, .events = POLLIN};
+	uint64_t now = time_mono_ms();
+	char buf[4096];
+
+	if (now >= deadline_ms || poll(&p, 1, (int)(deadline_ms - now)) < 0 || !p.revents)
+		return false;
+	/* An overrun is an event too: -ENOBUFS is read away like one. */
+	while (recv(events, buf, sizeof(buf), MSG_DONTWAIT) >= 0)
+		continue;
+	return true;
+}
+
+int link_wait_ready(int fd, uint32_t ifindex, struct error *err)
+{
+	struct sockaddr_nl links = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+	uint64_t deadline = time_mono_ms() + READY_MS;
+	auto_fd int events = -1;
+	int r = link_is_ready(fd, ifindex, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	events = nl_socket(NETLINK_ROUTE, err);
+	if (events < 0)
+		return events;
+	if (bind(events, (struct sockaddr *)&links, sizeof(links)) < 0)
+		return err_sys(err, -errno, "listen to link events");
+	do
+		r = link_is_ready(fd, ifindex, err);
+	while (r == 0 && wait_event(events, deadline));
+	return r < 0 ? r : 0;
 }
 
 static void read_stats(const struct nlattr *a, struct link_info *info)

@@ -24,10 +24,11 @@ void link_up_host(struct nl_batch *b, uint32_t ifindex);
 void link_up_peer(struct nl_batch *b, uint32_t ifindex);
 void link_up(struct nl_batch *b, uint32_t ifindex, const char *what);
 void link_del(struct nl_batch *b, uint32_t ifindex);
-/* A side that was up before its peer sends nothing until a kernel thread has seen the carrier: the first
- * answer to a container that connects at once would be lost, and cost a second. Looking at the link does that
- * thread's work (Linux 6.8, rtnl_getlink()). */
-void link_settle(struct nl_batch *b, uint32_t ifindex);
+/* A side that was up before its peer drops what it sends until a kernel thread has seen the carrier: the
+ * first answer to a container that connects at once would be lost, and cost a second. Looking at the link
+ * does that thread's work (Linux 6.8, rtnl_getlink()); older kernels tell when it is done. Gives up after
+ * half a second. */
+int link_wait_ready(int fd, uint32_t ifindex, struct error *err);
 
 struct link_info {
 	uint32_t ifindex, group;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/socket.h>
-#include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
@@ -127,33 +127,64 @@ static int see_down(const struct nlmsghdr *nlh, size_t index unused, void *data)
 	return 0;
 }
 
+static unsigned links_down(int route)
+{
+	auto_batch b = NL_BATCH_NONE;
+	unsigned down = 0;
+
+	/* A dump, unlike a look at one link, shows the state as it is. */
+	mnl_nlmsg_put_extra_header(nl_message(&b, RTM_GETLINK, NLM_F_DUMP, "list"), sizeof(struct ifinfomsg));
+	b.dump = true;
+	assert_int_equal(nl_run(route, &b, see_down, &down, NULL), 0);
+	return down;
+}
+
 /* Until a kernel thread has seen the carrier the host side drops what it sends. Not even the first packet may
  * be lost. */
 static void test_ready_at_once(void **state)
 {
 	struct world *w = world_of(state);
-	unsigned major, minor, down = 0;
-	struct utsname u;
+	unsigned down = 0;
 
-	uname(&u);
-	assert_int_equal(sscanf(u.release, "%u.%u", &major, &minor), 2);
-	if (major < 6 || (major == 6 && minor < 8))
-		skip();
 	for (int i = 0; i < 100; i++) {
-		auto_batch b = NL_BATCH_NONE;
 		struct box box;
 
 		box_init(w, &box);
 		box_start(w, &box);
-		/* A dump, unlike a look at one link, shows the state as it is. */
-		mnl_nlmsg_put_extra_header(nl_message(&b, RTM_GETLINK, NLM_F_DUMP, "list"),
-					   sizeof(struct ifinfomsg));
-		b.dump = true;
-		assert_int_equal(nl_run(w->s.route, &b, see_down, &down, NULL), 0);
+		down += links_down(w->s.route);
 		assert_int_equal(net_link_delete(&w->s, box.ifname, NULL), 0);
 		box_stop(w, &box);
 	}
 	assert_int_equal(down, 0);
+}
+
+/* The wait itself: ended by the event, or given up. */
+static void test_wait_for_carrier(void **state)
+{
+	struct world *w = world_of(state);
+	auto_fd int netns = netns_of_container();
+	auto_fd int there = socket_in(netns, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+	auto_batch b = NL_BATCH_NONE, up = NL_BATCH_NONE;
+	struct error err = {0};
+	struct box box;
+	pid_t pid;
+
+	box_init(w, &box);
+	link_add_veth(&b, &box.c, netns, NET_PEER_IFINDEX);
+	link_up_host(&b, box.c.ifindex);
+	assert_int_equal(nl_run(w->s.route, &b, NULL, NULL, &err), 0);
+	assert_int_equal(link_wait_ready(w->s.route, box.c.ifindex, &err), 0);
+	assert_int_equal(links_down(w->s.route), 1);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		usleep(50000);
+		link_up_peer(&up, NET_PEER_IFINDEX);
+		_exit(nl_run(there, &up, NULL, NULL, NULL) != 0);
+	}
+	assert_int_equal(link_wait_ready(w->s.route, box.c.ifindex, &err), 0);
+	assert_int_equal(links_down(w->s.route), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 static void test_mtu(void **state)
@@ -423,6 +454,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		IN_WORLD(test_both_sides),
 		IN_WORLD(test_ready_at_once),
+		IN_WORLD(test_wait_for_carrier),
 		IN_WORLD(test_mtu),
 		IN_WORLD(test_modes_without_address),
 		IN_WORLD(test_name_taken),
