@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "cmd/arnia/attach.h"
@@ -118,6 +119,26 @@ int attach_run(struct attach *a, struct error *err)
 		say_how_to_leave(a);
 	r = tty_begin(&t, raw, err);
 	return r < 0 ? r : attach_io_loop(a, t.signals, on_signal, err);
+}
+
+void attach_say_left(const struct attach *a)
+{
+	/* Our prompt does not begin behind the guest's. */
+	if (isatty(STDERR_FILENO))
+		(void)fd_write_all(STDERR_FILENO, "\n", 1);
+	cli_note(a->c, a->name, "still running");
+}
+
+void attach_add_term(const struct strv *given, struct arena *a, struct strv *ret)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._+";
+	const char *term = getenv("TERM");
+
+	for (size_t i = 0; i < given->n; i++)
+		if (str_starts(given->v[i], "TERM="))
+			return;
+	if (!str_is_empty(term) && strspn(term, plain) == strlen(term) && strlen(term) <= 64)
+		strv_push(a, ret, arena_fmt(a, "TERM=%s", term));
 }
 
 void attach_done(struct attach *a)

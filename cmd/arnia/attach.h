@@ -43,6 +43,10 @@ int attach_keys(const struct cli *c, struct keys *ret, struct error *err);
 /* Until the end, in whatever way; our terminal is as it was afterwards. */
 int attach_run(struct attach *a, struct error *err);
 void attach_done(struct attach *a);
+/* After ATTACH_LEFT, on a line of its own. */
+void attach_say_left(const struct attach *a);
+/* What the other terminal is like: our TERM into *ret, unless `given` has one. */
+void attach_add_term(const struct strv *given, struct arena *a, struct strv *ret);
 /* Exit code for an ended program, chroot(1): its own, or 128 and the signal. -1 = not known. */
 int attach_code(const struct attach *a);
 /* The same from a machine's exit record; -1. */

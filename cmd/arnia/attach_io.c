@@ -313,7 +313,7 @@ int attach_io_loop(struct attach *a, int signals, int (*on_signal)(struct attach
 	struct attach_io *io = mem_alloc(sizeof(*io));
 	int code;
 
-	*io = (struct attach_io){ .a = a, 
+	*io = (struct attach_io){ .a = a,
 				  .signals = signals, .master = -1, .sink = a->local[0], .on_signal = on_signal, .err = err };
 	while (!io->over)
 		turn(io);

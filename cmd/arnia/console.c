@@ -30,10 +30,10 @@ static int pump(struct attach *a)
 	if (attach_run(a, &err) < 0)
 		return cli_fail(a->c, a->name, &err);
 	code = attach_code(a);
-	if (a->end == ATTACH_LEFT)
-		cli_note(a->c, a->name, "still running");
-	if (a->end == ATTACH_LEFT)
+	if (a->end == ATTACH_LEFT) {
+		attach_say_left(a);
 		return 0;
+	}
 	if (a->end == ATTACH_GONE)
 		cli_note(a->c, a->name, "detached: %s", a->why);
 	return code < 0 ? ERR_FAILED : code;

@@ -39,6 +39,8 @@ static int add_params(struct exec *e, json *p, struct error *err)
 
 	if (r < 0)
 		return r;
+	if (e->tty)
+		attach_add_term(&env, &e->c->arena, &env);
 	json_add_strv(p, "command", &e->command);
 	if (env.n)
 		json_add_strv(p, "env", &env);

@@ -29,17 +29,21 @@ int cmd_host_info(struct cli *c)
 	return ok ? 0 : ERR_FAILED;
 }
 
-/* Hints do not fit in a column. */
+/* Hints do not fit in a column. One that several checks share is said once. */
 static void show_hints(const struct cli *c, const json *rows)
 {
+	const char *last = NULL;
+
 	for (size_t i = 0; i < json_len(rows); i++) {
 		const char *name = NULL, *hint = NULL, *level = NULL;
 
 		json_get_str(json_at(rows, i), "name", &name, NULL);
 		json_get_str(json_at(rows, i), "hint", &hint, NULL);
 		json_get_str(json_at(rows, i), "level", &level, NULL);
-		if (hint && level && !str_eq(level, "ok"))
-			cli_note(c, name, "%s", hint);
+		if (!hint || str_eq(level, "ok") || str_eq(hint, last))
+			continue;
+		cli_note(c, name, "%s", hint);
+		last = hint;
 	}
 }
 

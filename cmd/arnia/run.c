@@ -114,7 +114,7 @@ static int run_ended(struct run *r, struct attach *a)
 	int code = attach_code(a);
 
 	if (a->end == ATTACH_LEFT) {
-		cli_note(r->c, r->name, "still running");
+		attach_say_left(a);
 		return 0;
 	}
 	if (a->end == ATTACH_SIGNALLED)
@@ -162,6 +162,18 @@ static int run_attached(struct run *r)
 	return code;
 }
 
+static void add_term(struct run *r)
+{
+	struct strv env = { 0 };
+	struct arena a = { 0 };
+
+	json_get_strv(r->spec, "env", &a, &env, NULL);
+	attach_add_term(&env, &a, &env);
+	if (env.n)
+		json_add_strv(r->spec, "env", &env);
+	arena_done(&a);
+}
+
 /* On a terminal, a terminal; detached, only when asked for. */
 static void choose_tty(struct run *r)
 {
@@ -172,6 +184,8 @@ static void choose_tty(struct run *r)
 	r->input = opt_flag(line, O_INTERACTIVE, ours && r->tty);
 	json_add_bool(r->spec, "tty", r->tty);
 	json_add_bool(r->spec, "openStdin", r->input);
+	if (r->tty && !r->detach)
+		add_term(r);
 }
 
 static int prepare(struct run *r, const char *name, size_t command_at, struct error *err)

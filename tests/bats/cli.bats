@@ -10,7 +10,7 @@ setup_file() {
   export ARNIA=$ARNIA_BUILD/bin/arnia FAKE=$BATS_FILE_TMPDIR/fake_arniad
   cd "$BATS_TEST_DIRNAME/../.." || return 1
   # With the flags of the build that is tested (sanitizers must agree).
-  eval "$(cat "$ARNIA_BUILD/flags") -Wno-missing-prototypes -pie -o '$FAKE' tests/fakes/fake_arniad.c \
+  eval "$(cat "$ARNIA_BUILD/flags") -Wno-missing-prototypes -pie -o '$FAKE' tests/fakes/fake_arniad.c tests/fakes/fake_guest.c tests/fakes/fake_host.c \
     '$ARNIA_BUILD/lib/librpc.a' '$ARNIA_BUILD/lib/libbase.a' -ljson-c"
 }
 
@@ -544,10 +544,10 @@ END
 @test "options of run become the spec" {
   cd "$BATS_TEST_TMPDIR"
   mkdir -p data
-  printf '# comment\nA=1\n\nB=two words\nNOWHERE_SET\n' > env
+  printf '# comment\nA=1\n\nB=two words\nNOWHERE_SET\n' > vars
   printf '{"defaultAction":"SCMP_ACT_ALLOW"}' > profile.json
   export FROM_US=ours
-  cli run -n -e X=y -e FROM_US --env-file env -w /srv -u 1000:1000 -m 1G --memory-swap 3G --cpus=150% --pids 100 --restart=no \
+  cli run -n -e X=y -e FROM_US --env-file vars -w /srv -u 1000:1000 -m 1G --memory-swap 3G --cpus=150% --pids 100 --restart=no \
     -l role=web -l tier --read-only --tmpfs /scratch:size=1M,mode=700 -v ./data:/data:ro,noidmap --cap-add NET_ADMIN --cap-drop ALL \
     --security-opt no-new-privileges=no --security-opt seccomp=profile.json --ulimit nofile=1024:2048 --ulimit core=unlimited \
     --sysctl net.ipv4.ip_unprivileged_port_start=0 --device /dev/fuse --dns 192.0.2.1 --net none --no-init --stop-signal INT --stop-timeout 30 \

@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,14 +17,10 @@
 #include "lib/base/session.h"
 #include "lib/base/str.h"
 #include "lib/rpc/rpc.h"
+#include "tests/fakes/fake_arniad.h"
+#include "tests/fakes/fake_guest.h"
 
-struct fake {
-	struct loop *loop;
-	int requests;
-	int logs[3]; /* log.1, log, and a log with damage at its end */
-	bool built; /* the image "unbuilt" */
-};
-static void note(struct rpc_call *c, const char *method)
+void fake_note(struct rpc_call *c, const char *method)
 {
 	const struct fake *f = rpc_arg(c);
 	auto_free char *params = json_text(rpc_params(c), false);
@@ -34,7 +28,7 @@ static void note(struct rpc_call *c, const char *method)
 	dprintf(f->requests, "%s %s\n", method, params);
 }
 
-static void fail(struct rpc_call *c, int code, enum err_kind kind, const char *text, const char *hint)
+void fake_fail(struct rpc_call *c, int code, enum err_kind kind, const char *text, const char *hint)
 {
 	struct error err;
 
@@ -44,7 +38,7 @@ static void fail(struct rpc_call *c, int code, enum err_kind kind, const char *t
 	rpc_fail(c, &err);
 }
 
-static const char *name_of(struct rpc_call *c)
+const char *fake_name_of(struct rpc_call *c)
 {
 	const char *name = "";
 
@@ -123,7 +117,7 @@ static json *machine_of(const char *name)
 }
 
 /* What a verb meets: "no*" is not there, "busy" in the wrong state, "denied" not allowed, ... True: answered. */
-static bool answered(struct rpc_call *c)
+bool fake_answered(struct rpc_call *c)
 {
 	static const struct {
 		const char *name;
@@ -141,7 +135,7 @@ static bool answered(struct rpc_call *c)
 		{ "nocmd", -ENOENT, ERR_NO_COMMAND, "sh: no such command", NULL },
 		{ "noexec", -EACCES, ERR_CANNOT_RUN, "sh: cannot be run", NULL },
 	};
-	const char *name = name_of(c);
+	const char *name = fake_name_of(c);
 
 	if (str_eq(name, "never"))
 		return true; /* the call is kept until the client goes */
@@ -149,7 +143,7 @@ static bool answered(struct rpc_call *c)
 		_exit(1);
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
 		if (str_eq(errors[i].name, name)) {
-			fail(c, errors[i].code, errors[i].kind, errors[i].text, errors[i].hint);
+			fake_fail(c, errors[i].code, errors[i].kind, errors[i].text, errors[i].hint);
 			return true;
 		}
 	return false;
@@ -162,7 +156,7 @@ static void list(struct rpc_call *c, void *arg)
 	json *out = json_new_obj(), *rows = json_new_arr();
 
 	(void)arg;
-	note(c, "List");
+	fake_note(c, "List");
 	json_get_arr(rpc_params(c), "names", &names, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		bool hit = !names;
@@ -182,7 +176,7 @@ static void list(struct rpc_call *c, void *arg)
 	json_add(out, "machines", rows);
 	if (json_len(names) && !json_len(rows) && !strpbrk(json_str(json_at(names, 0)), "*?[")) {
 		json_unref(out);
-		fail(c, -ENOENT, ERR_NOT_FOUND, "no such machine", NULL);
+		fake_fail(c, -ENOENT, ERR_NOT_FOUND, "no such machine", NULL);
 		return;
 	}
 	rpc_reply(c, out);
@@ -190,74 +184,18 @@ static void list(struct rpc_call *c, void *arg)
 
 static void inspect(struct rpc_call *c, void *arg)
 {
-	json *out, *m = machine_of(name_of(c));
+	json *out, *m = machine_of(fake_name_of(c));
 
 	(void)arg;
-	note(c, "Inspect");
+	fake_note(c, "Inspect");
 	if (!m) {
-		if (!answered(c))
-			fail(c, -ENOENT, ERR_NOT_FOUND, "no such machine", NULL);
+		if (!fake_answered(c))
+			fake_fail(c, -ENOENT, ERR_NOT_FOUND, "no such machine", NULL);
 		return;
 	}
 	out = json_new_obj();
 	json_add(out, "machine", m);
 	rpc_reply(c, out);
-}
-
-static void say(int s, char type, const void *p, size_t n)
-{
-	char buf[1 + SESSION_DATA];
-
-	buf[0] = type;
-	memcpy(buf + 1, p, n);
-	(void)send(s, buf, n + 1, MSG_NOSIGNAL);
-}
-
-static void say_text(int s, char type, const char *text)
-{
-	say(s, type, text, strlen(text));
-}
-
-/* What came in, back out, to the end. */
-static void cat(int s)
-{
-	char buf[1 + SESSION_DATA];
-	ssize_t n;
-
-	while ((n = recv(s, buf, sizeof(buf), 0)) > 0 && buf[0] != SESSION_IN_EOF)
-		if (buf[0] == SESSION_IN)
-			say(s, SESSION_OUT, buf + 1, (size_t)n - 1);
-}
-
-/* A guest that knows a few commands: echo WORD, fail CODE, die SIGNAL, cat, size, gone, hang. Returns a wait-like status: code, or -signal. */
-static int play(int s, const json *params, const json *command)
-{
-	const char *word = json_str(json_at(command, 0)), *more = json_str(json_at(command, 1));
-	uint64_t rows = 0, columns = 0;
-	char text[64];
-
-	json_get_u64(params, "rows", &rows, NULL);
-	json_get_u64(params, "columns", &columns, NULL);
-	if (str_eq(word, "echo"))
-		say_text(s, SESSION_OUT, more ?: "");
-	if (str_eq(word, "fail"))
-		say_text(s, SESSION_ERR, "failing\n");
-	if (str_eq(word, "cat"))
-		cat(s);
-	if (str_eq(word, "size")) {
-		snprintf(text, sizeof(text), "%llu %llu\n", (unsigned long long)rows, (unsigned long long)columns);
-		say_text(s, SESSION_OUT, text);
-	}
-	if (str_eq(word, "die"))
-		return -atoi(more ?: "9");
-	return str_eq(word, "fail") ? atoi(more ?: "1") : 0;
-}
-
-static void say_exit(int s, int status)
-{
-	struct session_exit x = { status >= 0 ? CLD_EXITED : CLD_KILLED, abs(status) };
-
-	say(s, SESSION_EXIT, &x, sizeof(x));
 }
 
 static json *made(const json *spec, const char *state)
@@ -282,36 +220,12 @@ static bool spec_answered(struct rpc_call *c, const json *spec)
 	json_get_str(spec, "image", &image, NULL);
 	json_get_str(spec, "name", &name, NULL);
 	if (str_eq(image, "missing") || (str_eq(image, "unbuilt") && !f->built))
-		fail(c, -ENOENT, ERR_NOT_FOUND, "image: no such image", "arnia image build NAME");
+		fake_fail(c, -ENOENT, ERR_NOT_FOUND, "image: no such image", "arnia image build NAME");
 	else if (str_eq(name, "web"))
-		fail(c, -EEXIST, ERR_STATE, "web: there is a machine of this name", NULL);
+		fake_fail(c, -EEXIST, ERR_STATE, "web: there is a machine of this name", NULL);
 	else
 		return false;
 	return true;
-}
-
-/* For ever, yet not longer than the stand-in itself. */
-static void hang(void)
-{
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	pause();
-}
-
-/* In a child, as a keeper would: the daemon answers on. */
-static void session_child(int session, const json *params, const json *command)
-{
-	int status;
-
-	if (session < 0 || fork() != 0)
-		return;
-	status = play(session, params, command);
-	if (str_eq(json_str(json_at(command, 0)), "gone"))
-		say_text(session, SESSION_GONE, "the keeper was replaced");
-	else if (!str_eq(json_str(json_at(command, 0)), "hang"))
-		say_exit(session, status);
-	else
-		hang();
-	_exit(0);
 }
 
 static void run(struct rpc_call *c, void *arg)
@@ -323,7 +237,7 @@ static void run(struct rpc_call *c, void *arg)
 	int code;
 
 	(void)arg;
-	note(c, "Run");
+	fake_note(c, "Run");
 	json_get_obj(rpc_params(c), "spec", &spec, NULL);
 	json_get_arr(spec, "command", &command, NULL);
 	if (spec_answered(c, spec))
@@ -337,7 +251,7 @@ static void run(struct rpc_call *c, void *arg)
 		return;
 	}
 	rpc_reply_more(c, out);
-	session_child(session, rpc_params(c), command);
+	guest_start(session, rpc_params(c), command);
 	if (str_eq(word, "hang"))
 		return;
 	/* The daemon dies while its machine runs on. */
@@ -354,7 +268,7 @@ static void create(struct rpc_call *c, void *arg)
 	const json *spec = NULL;
 
 	(void)arg;
-	note(c, "Create");
+	fake_note(c, "Create");
 	json_get_obj(rpc_params(c), "spec", &spec, NULL);
 	if (!spec_answered(c, spec))
 		rpc_reply(c, made(spec, "stopped"));
@@ -365,12 +279,12 @@ static void wait_for(struct rpc_call *c, void *arg)
 	json *out;
 
 	(void)arg;
-	note(c, "Wait");
-	if (answered(c))
+	fake_note(c, "Wait");
+	if (fake_answered(c))
 		return;
 	out = json_new_obj();
 	json_add_str(out, "state", "stopped");
-	json_add(out, "exit", exit_record(str_eq(name_of(c), "killed") ? -1 : 3, 15));
+	json_add(out, "exit", exit_record(str_eq(fake_name_of(c), "killed") ? -1 : 3, 15));
 	rpc_reply(c, out);
 }
 
@@ -384,8 +298,8 @@ static void exec(struct rpc_call *c, void *arg)
 	json *out;
 
 	(void)arg;
-	note(c, "Exec");
-	if (answered(c))
+	fake_note(c, "Exec");
+	if (fake_answered(c))
 		return;
 	json_get_arr(rpc_params(c), "command", &command, NULL);
 	json_get_bool(rpc_params(c), "tty", &tty, NULL);
@@ -415,35 +329,19 @@ static void exec(struct rpc_call *c, void *arg)
 		dprintf(out_fd, "out: %s tty %d\n", word, isatty(out_fd));
 		dprintf(err, "err: %s\n", word);
 	}
-	say_exit(session, str_eq(word, "die") ? -9 : str_eq(word, "fail") ? 9 : 0);
-	_exit(0);
-}
-
-/* A console that shows what is typed, until "q". */
-static void echo_keys(int s)
-{
-	char buf[1 + SESSION_DATA];
-	ssize_t n;
-
-	say_text(s, SESSION_OUT, "login: ");
-	while ((n = recv(s, buf, sizeof(buf), 0)) > 0) {
-		if (buf[0] == SESSION_IN)
-			say(s, SESSION_OUT, buf + 1, (size_t)n - 1);
-		if (buf[0] == SESSION_IN && memchr(buf + 1, 'q', (size_t)n - 1))
-			return;
-	}
+	guest_say_exit(session, str_eq(word, "die") ? -9 : str_eq(word, "fail") ? 9 : 0);
 	_exit(0);
 }
 
 static void attach(struct rpc_call *c, void *arg)
 {
 	auto_fd int session = rpc_take_fd(c, 0);
-	bool tty = str_eq(name_of(c), "console");
+	bool tty = str_eq(fake_name_of(c), "console");
 	json *out;
 
 	(void)arg;
-	note(c, "Attach");
-	if (answered(c))
+	fake_note(c, "Attach");
+	if (fake_answered(c))
 		return;
 	out = json_new_obj();
 	json_add_bool(out, "tty", tty);
@@ -452,42 +350,20 @@ static void attach(struct rpc_call *c, void *arg)
 	if (fork() != 0)
 		return;
 	if (tty)
-		echo_keys(session);
-	say_text(session, SESSION_OUT, "from the console\n");
-	say_exit(session, 4);
+		guest_echo_keys(session);
+	guest_say(session, SESSION_OUT, "from the console\n");
+	guest_say_exit(session, 4);
 	_exit(0);
-}
-
-static void record(int fd, uint8_t stream, uint64_t second, const char *text)
-{
-	struct log_record r = { LOG_RECORD_MAGIC, stream, (uint16_t)strlen(text), 0, second * 1000000000ULL };
-
-	(void)!write(fd, &r, sizeof(r));
-	(void)!write(fd, text, strlen(text));
-}
-
-/* Unnamed files: a log keeps its inode from one answer to the next. */
-static void make_logs(struct fake *f)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(f->logs); i++)
-		f->logs[i] = memfd_create("log", MFD_CLOEXEC);
-	record(f->logs[0], 1, 1000, "one\ntw");
-	record(f->logs[0], 1, 1001, "o\n");
-	for (size_t i = 1; i <= 2; i++) {
-		record(f->logs[i], 2, 1002, "bad\n");
-		record(f->logs[i], 1, 1003, "three\nfour");
-	}
-	(void)!write(f->logs[2], "not a log record at all", 23);
 }
 
 static void logs(struct rpc_call *c, void *arg)
 {
 	const struct fake *f = arg;
-	int fds[2] = { f->logs[0], f->logs[str_eq(name_of(c), "torn") ? 2 : 1] };
+	int fds[2] = { f->logs[0], f->logs[str_eq(fake_name_of(c), "torn") ? 2 : 1] };
 	json *out;
 
-	note(c, "Logs");
-	if (answered(c))
+	fake_note(c, "Logs");
+	if (fake_answered(c))
 		return;
 	out = json_new_obj();
 	add_strings(out, "present", "log.1", "log");
@@ -501,7 +377,7 @@ static void events(struct rpc_call *c, void *arg)
 	static const char *const types[] = { "create", "start", "exit" };
 
 	(void)arg;
-	note(c, "Events");
+	fake_note(c, "Events");
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		json *o = json_new_obj(), *data = json_new_obj();
 
@@ -522,7 +398,7 @@ static void one_text(struct rpc_call *c, const char *member, const char *text)
 {
 	json *o;
 
-	if (answered(c))
+	if (fake_answered(c))
 		return;
 	o = json_new_obj();
 	json_add_str(o, member, text);
@@ -532,109 +408,28 @@ static void one_text(struct rpc_call *c, const char *member, const char *text)
 static void explain(struct rpc_call *c, void *arg)
 {
 	(void)arg;
-	note(c, "Explain");
+	fake_note(c, "Explain");
 	one_text(c, "text", "cgroup arnia/c-1\nmount /\033[2J proc\n");
 }
 
 static void version(struct rpc_call *c, void *arg)
 {
 	(void)arg;
-	note(c, "Version");
+	fake_note(c, "Version");
 	one_text(c, "version", "9.9.9");
-}
-
-static json *image(const struct fake *f, const char *name)
-{
-	json *i = json_new_obj();
-
-	json_add_str(i, "name", name);
-	json_add_str(i, "description", "an image");
-	json_add_bool(i, "built", !str_eq(name, "unbuilt") || f->built);
-	json_add_u64(i, "size", 1536);
-	return i;
-}
-
-static void image_list(struct rpc_call *c, void *arg)
-{
-	json *o = json_new_obj(), *rows = json_new_arr();
-
-	note(c, "ImageList");
-	json_push(rows, image(arg, "busybox"));
-	json_push(rows, image(arg, "unbuilt"));
-	json_add(o, "images", rows);
-	rpc_reply(c, o);
-}
-
-static void image_info(struct rpc_call *c, void *arg)
-{
-	json *o;
-
-	note(c, "ImageInfo");
-	if (answered(c))
-		return;
-	o = json_new_obj();
-	json_add(o, "image", image(arg, name_of(c)));
-	rpc_reply(c, o);
-}
-
-static void image_build(struct rpc_call *c, void *arg)
-{
-	struct fake *f = arg;
-	json *o;
-
-	note(c, "ImageBuild");
-	if (answered(c))
-		return;
-	o = json_new_obj();
-	json_add_str(o, "line", "unpacking");
-	rpc_reply_more(c, o);
-	f->built = true;
-	o = json_new_obj();
-	json_add(o, "image", image(f, name_of(c)));
-	rpc_reply(c, o);
-}
-
-static void host_info(struct rpc_call *c, void *arg)
-{
-	json *o = json_new_obj(), *info = json_new_obj(), *list_of = json_new_arr();
-
-	(void)arg;
-	note(c, "HostInfo");
-	json_add_str(info, "kernel", "6.1");
-	json_push(list_of, json_new_str("cpu"));
-	json_push(list_of, json_new_str("memory"));
-	json_add(info, "controllers", list_of);
-	json_add(o, "info", info);
-	rpc_reply(c, o);
-}
-
-/* A problem only once the image "unbuilt" is built: both outcomes for the tests. */
-static void host_doctor(struct rpc_call *c, void *arg)
-{
-	const struct fake *f = arg;
-	json *o = json_new_obj(), *rows = json_new_arr(), *row = json_new_obj();
-
-	note(c, "HostDoctor");
-	json_add_str(row, "name", "cgroup");
-	json_add_str(row, "level", f->built ? "problem" : "warning");
-	json_add_str(row, "text", "no memory controller");
-	json_add_str(row, "hint", "boot with cgroup v2");
-	json_push(rows, row);
-	json_add(o, "checks", rows);
-	rpc_reply(c, o);
 }
 
 static void plain(struct rpc_call *c, const char *method)
 {
 	json *o;
 
-	note(c, method);
-	if (answered(c))
+	fake_note(c, method);
+	if (fake_answered(c))
 		return;
 	o = json_new_obj();
 	json_add_str(o, "id", "00c0ffee00c0ffee");
 	json_add_i64(o, "pid", 4242);
-	json_add_bool(o, "killed", str_eq(name_of(c), "stubborn"));
+	json_add_bool(o, "killed", str_eq(fake_name_of(c), "stubborn"));
 	rpc_reply(c, o);
 }
 
@@ -665,10 +460,10 @@ static const struct rpc_method methods[] = {
 	{ "io.arnia.Remove", remove_it, false },     { "io.arnia.Wait", wait_for, false },
 	{ "io.arnia.Rename", rename_it, false },     { "io.arnia.Exec", exec, false },
 	{ "io.arnia.Attach", attach, false },	     { "io.arnia.Logs", logs, false },
-	{ "io.arnia.Events", events, false },	     { "io.arnia.ImageList", image_list, false },
-	{ "io.arnia.ImageInfo", image_info, false }, { "io.arnia.ImageBuild", image_build, false },
-	{ "io.arnia.ImageRemove", image_remove, false }, { "io.arnia.HostInfo", host_info, false },
-	{ "io.arnia.HostDoctor", host_doctor, false }, { "io.arnia.HostShutdown", host_shutdown, false },
+	{ "io.arnia.Events", events, false },	     { "io.arnia.ImageList", fake_image_list, false },
+	{ "io.arnia.ImageInfo", fake_image_info, false }, { "io.arnia.ImageBuild", fake_image_build, false },
+	{ "io.arnia.ImageRemove", image_remove, false }, { "io.arnia.HostInfo", fake_host_info, false },
+	{ "io.arnia.HostDoctor", fake_host_doctor, false }, { "io.arnia.HostShutdown", host_shutdown, false },
 };
 
 static void on_signal(void *arg, int sig)
@@ -699,7 +494,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "fake_arniad: %s\n", err.text);
 		return 1;
 	}
-	make_logs(&f);
+	guest_make_logs(f.logs);
 	signal(SIGCHLD, SIG_IGN);
 	server = rpc_server_new(f.loop, fd, methods, ARRAY_SIZE(methods), rpc_interface_text, NULL, &f);
 	loop_add_signals(f.loop, signals, on_signal, &f);
