@@ -94,6 +94,24 @@ verbs() {
   asked_nothing
 }
 
+@test "the man page has every verb and every option" {
+  page=$BATS_TEST_DIRNAME/../../man/arnia.1
+  for v in $(verbs); do
+    [ "$v" = image ] || [ "$v" = host ] || grep -qE "^\.It Ic $v( |\$)" "$page" || { echo "no $v"; return 1; }
+    for o in $("$ARNIA" "$v" --help | sed -n 's/^ *\(-.,\)\{0,1\} *--\([a-z-]*\).*/\2/p'); do
+      grep -qE "^\.It .*(Fl|,) -$o( |\$)" "$page" || { echo "no --$o of $v"; return 1; }
+    done
+  done
+  for v in image host; do
+    for w in $("$ARNIA" $v --help | sed -n 's/^  \([a-z]*\)  .*/\1/p'); do
+      grep -q "^\.It Ic $v $w" "$page" || { echo "no $v $w"; return 1; }
+    done
+  done
+  for o in $("$ARNIA" help | sed -n 's/^ *\(-.,\)\{0,1\} *--\([a-z-]*\).*/\2/p'); do
+    grep -qE "^\.It Fl .*-$o( |\$)" "$page" || { echo "no --$o"; return 1; }
+  done
+}
+
 @test "no verb, unknown verbs and unknown options: one line, exit code 2, nothing asked" {
   cli
   one_line 2 "a verb is needed"
