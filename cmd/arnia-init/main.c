@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * PID 1 of an application container: starts the program, hands every signal on to it, reaps what is orphaned, ends
- * with the program's status. See arnia-init(8).
+ * PID 1 of an application container: starts the program, hands every signal on to it, reaps what is orphaned,
+ * ends with the program's status. See arnia-init(8).
  */
 #include <errno.h>
 #include <signal.h>
@@ -86,7 +86,8 @@ static const char *exec_error_text(long error)
 	}
 }
 
-/* The child: a process group of its own, in the foreground when there is a console, as a shell would start it. */
+/* The child: a process group of its own, in the foreground when there is a console, as a shell would start
+ * it. */
 static void run_program(const struct request *rq, kmask mask) __attribute__((noreturn));
 static void run_program(const struct request *rq, kmask mask)
 {

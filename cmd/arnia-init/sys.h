@@ -2,8 +2,8 @@
 #ifndef ARNIA_INIT_SYS_H
 #define ARNIA_INIT_SYS_H
 /*
- * System calls without a C library. One copy of this program lives as long as each container does, and a static
- * libc dirties about ten pages (TLS, heap, relocations) before main: this program dirties its stack.
+ * System calls without a C library. One copy of this program lives as long as each container does, and a
+ * static libc dirties about ten pages (TLS, heap, relocations) before main: this program dirties its stack.
  */
 #include <sys/syscall.h>
 
@@ -20,8 +20,10 @@ static inline long sys(long n, long a, long b, long c, long d)
 			 : "rcx", "r11", "memory");
 	return ret;
 }
-#define INIT_ENTRY                                                                                             \
-	__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall init_main\n\thlt\n")
+#define INIT_ENTRY                                        \
+	__asm__(".globl _start\n_start:\n"                \
+		"\txor %ebp, %ebp\n\tmov %rsp, %rdi\n"      \
+		"\tand $-16, %rsp\n\tcall init_main\n\thlt\n")
 #elif defined(__aarch64__)
 static inline long sys(long n, long a, long b, long c, long d)
 {
@@ -35,7 +37,10 @@ static inline long sys(long n, long a, long b, long c, long d)
 	__asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
 	return x0;
 }
-#define INIT_ENTRY __asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tmov x0, sp\n\tbl init_main\n\tbrk #0\n")
+#define INIT_ENTRY                                        \
+	__asm__(".globl _start\n_start:\n"                \
+		"\tmov x29, #0\n\tmov x30, #0\n"            \
+		"\tmov x0, sp\n\tbl init_main\n\tbrk #0\n")
 #else
 #error "arnia-init: no system call entry for this architecture"
 #endif

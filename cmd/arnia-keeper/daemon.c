@@ -21,7 +21,8 @@
 #define STEADY_MS 10000
 #define SURVIVOR_MS 500
 #define FRAMES_PER_TURN 16
-#define OUT_MAX 16384 /* frames it may leave unread before the connection is given up; it learns all at KP_HELLO */
+/* Frames it may leave unread before the connection is given up; it learns all at KP_HELLO. */
+#define OUT_MAX 16384
 #define PROGRESS_MAX 256
 #define SPARES_MAX 32
 
@@ -250,10 +251,14 @@ static void handle(struct keeper *k, struct frame *f)
 		size_t size;
 		void (*fn)(struct keeper *k, struct frame *f);
 	} table[] = {
-		{ KP_HELLO, sizeof(struct kp_hello), on_hello },    { KP_JOB, sizeof(struct kp_job), worker_job },
-		{ KP_CANCEL, 0, on_cancel },			    { KP_ATTACH, sizeof(struct kp_attach), on_attach },
-		{ KP_FORGET, sizeof(struct kp_ref), on_forget },    { KP_GIVE, sizeof(struct kp_container), on_give },
-		{ KP_SPARES, sizeof(struct kp_spares), on_spares }, { KP_SHUTDOWN, 0, on_shutdown },
+		{ KP_HELLO, sizeof(struct kp_hello), on_hello },
+		{ KP_JOB, sizeof(struct kp_job), worker_job },
+		{ KP_CANCEL, 0, on_cancel },
+		{ KP_ATTACH, sizeof(struct kp_attach), on_attach },
+		{ KP_FORGET, sizeof(struct kp_ref), on_forget },
+		{ KP_GIVE, sizeof(struct kp_container), on_give },
+		{ KP_SPARES, sizeof(struct kp_spares), on_spares },
+		{ KP_SHUTDOWN, 0, on_shutdown },
 		{ KP_REEXEC, 0, on_reexec },
 	};
 
@@ -388,8 +393,13 @@ static bool is_locked(const struct keeper *k)
 
 static pid_t spawn_daemon(struct keeper *k)
 {
-	auto_fd int leaf = k->fd.cgroup < 0 ? -1 : openat(k->fd.cgroup, "daemon", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct spawn s = { .program = "arniad", .fds = &k->fd.client_sock, .nfds = 1, .cgroup = leaf, .listen = true,
+	auto_fd int leaf =
+		k->fd.cgroup < 0 ? -1 : openat(k->fd.cgroup, "daemon", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct spawn s = { .program = "arniad",
+			   .fds = &k->fd.client_sock,
+			   .nfds = 1,
+			   .cgroup = leaf,
+			   .listen = true,
 			   .protect = true };
 
 	return spawn(k, &s, &k->daemon.r.pidfd);

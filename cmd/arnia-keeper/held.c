@@ -24,7 +24,10 @@ static const struct {
 	uint32_t bit;
 	int port;
 } port_of_bit[] = {
-	{ KP_FD_IN, PORT_IN }, { KP_FD_OUT, PORT_OUT }, { KP_FD_ERR, PORT_ERR }, { KP_FD_MASTER, PORT_OUT },
+	{ KP_FD_IN, PORT_IN },
+	{ KP_FD_OUT, PORT_OUT },
+	{ KP_FD_ERR, PORT_ERR },
+	{ KP_FD_MASTER, PORT_OUT },
 };
 
 static uint64_t hash_id(const char *id)
@@ -124,7 +127,8 @@ static bool make_sense(struct kp_container *c, size_t nfds)
 	const uint32_t pipes = KP_FD_IN | KP_FD_OUT | KP_FD_ERR;
 
 	c->id[sizeof(c->id) - 1] = c->container[sizeof(c->container) - 1] = '\0';
-	if (c->role == KP_ROLE_CONTAINER ? !id_is_valid(c->id) : c->role != KP_ROLE_EXEC || !id_is_safe(c->id))
+	if (c->role == KP_ROLE_CONTAINER ? !id_is_valid(c->id)
+					 : c->role != KP_ROLE_EXEC || !id_is_safe(c->id))
 		return false;
 	return c->pid > 0 && c->fds & KP_FD_PIDFD && !(c->fds & ~(KP_FD_PIDFD | pipes | KP_FD_MASTER)) &&
 	       !(c->fds & KP_FD_MASTER && c->fds & pipes) && (size_t)__builtin_popcount(c->fds) == nfds;
@@ -293,7 +297,8 @@ static void foreign_unknown(void *arg)
 	held_exited(h, 0, 0);
 }
 
-/* Readable: it has ended. Hung up: its parent has reaped it, and only then the kernel tells the status (pidfs, 6.15). */
+/* Readable: it has ended. Hung up: its parent has reaped it, and only then the kernel tells the status
+ * (pidfs, 6.15). */
 static void foreign_ready(void *arg, uint32_t events)
 {
 	struct held *h = arg;

@@ -2,8 +2,8 @@
 #ifndef ARNIA_KEEPER_H
 #define ARNIA_KEEPER_H
 /*
- * The keeper: parent of every container's first process, of arniad and of the workers. One thread, one loop. It
- * parses nothing but fixed frames (lib/base/kproto.h) and files of fixed records that it wrote itself.
+ * The keeper: parent of every container's first process, of arniad and of the workers. One thread, one loop.
+ * It parses nothing but fixed frames (lib/base/kproto.h) and files of fixed records that it wrote itself.
  */
 #include <signal.h>
 #include <stdbool.h>
@@ -28,7 +28,8 @@ struct chunk {
 	uint32_t at, len; /* [at, len) is still to go; len 0 = nothing waits */
 };
 
-/* One attached client. While `out` waits, its process's output is not read; while `in` waits, the client is not. */
+/* One attached client. While `out` waits, its process's output is not read; while `in` waits, the client is
+ * not. */
 struct session {
 	struct session *next;
 	struct held *held;
@@ -48,7 +49,8 @@ struct port {
 	int fd;
 };
 
-/* A process that was adopted: a container's first, or an exec's. About 400 bytes with its two loop entries. */
+/* A process that was adopted: a container's first, or an exec's. About 400 bytes with its two loop entries.
+ */
 struct held {
 	struct keeper *k;
 	struct kp_container c; /* c.fds is filled in when it is sent */
@@ -165,8 +167,8 @@ struct keeper {
 int setup_lock(struct keeper *k, struct error *err);
 /* Starting is over: let those in who wait in setup_lock. */
 void setup_unlock_start(struct keeper *k);
-/* Fork away from the caller, log to run/log/keeper.log. The parent exits: at once when ready_fd is given, else when the
- * child is ready. Returns the descriptor to be told of readiness. */
+/* Fork away from the caller, log to run/log/keeper.log. The parent exits: at once when ready_fd is given,
+ * else when the child is ready. Returns the descriptor to be told of readiness. */
 int setup_daemonise(struct keeper *k, int ready_fd, struct error *err);
 void setup_rotate_log(const struct keeper *k);
 /* Subreaper, OOM score, descriptors; leave the caller's cgroup. What the host refuses is left as it is. */
@@ -178,7 +180,8 @@ int setup_descriptors(struct keeper *k, struct error *err);
 int setup_listen_keeper(struct keeper *k, struct error *err);
 int setup_listen_clients(struct keeper *k, struct error *err);
 
-/* mounts.c: a mount namespace of its own, with only the mounts needed, and a descriptor of the host's in k->fd.hostns. */
+/* mounts.c: a mount namespace of its own, with only the mounts needed, and a descriptor of the host's in
+ * k->fd.hostns. */
 int mounts_leave_host(struct keeper *k, struct error *err);
 
 /* spawn.c */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Log files, arnia-log(5). Opened for each record: a descriptor kept per container that ever printed something would
- * cost more than the two microseconds, and nothing is left to go stale when the folder is removed.
+ * Log files, arnia-log(5). Opened for each record: a descriptor kept per container that ever printed
+ * something would cost more than the two microseconds, and nothing is left to go stale when the folder is
+ * removed.
  */
 #include <errno.h>
 #include <fcntl.h>

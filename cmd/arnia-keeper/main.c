@@ -45,9 +45,9 @@ static int take_fd(const char *text, int *ret)
 static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option table[] = {
-		{ "foreground", no_argument, NULL, 'f' }, { "ready-fd", required_argument, NULL, 'r' },
+		{ "foreground", no_argument, NULL, 'f' },   { "ready-fd", required_argument, NULL, 'r' },
 		{ "resume", required_argument, NULL, 'R' }, { "check", no_argument, NULL, 'c' },
-		{ "help", no_argument, NULL, 'h' },	  { 0 },
+		{ "help", no_argument, NULL, 'h' },	    { 0 },
 	};
 	int c, r = 0;
 
@@ -110,7 +110,8 @@ static int notify_open(void)
 	if (path[0] == '@')
 		a.sun_path[0] = '\0';
 	s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (s < 0 || connect(s, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
+	if (s < 0 ||
+	    connect(s, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
 		return -1;
 	return fd_steal(&s);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The keeper's own mount namespace. Workers and containers copy it, and a copy costs per mount (a start goes from 0.7 to
- * 2.2 ms with 1000 host mounts), so it keeps only what they need. Paths the user names are opened in the host's.
+ * The keeper's own mount namespace. Workers and containers copy it, and a copy costs per mount (a start goes
+ * from 0.7 to 2.2 ms with 1000 host mounts), so it keeps only what they need. Paths the user names are opened
+ * in the host's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +31,13 @@ static bool is_below(const char *path, const char *dir)
 static bool is_on_the_way(const struct keeper *k, const char *mount)
 {
 	static const char *const fixed[] = {
-		"/proc", "/sys/fs/cgroup/unified", "/dev/pts", "/dev/shm", "/tmp", "/var/tmp", "/var/cache",
-		"/usr",	 "/etc",		   "/bin",     "/sbin",	   "/lib", "/lib64",   "/root",
+		"/proc",      "/sys/fs/cgroup/unified",
+		"/dev/pts",   "/dev/shm",
+		"/tmp",	      "/var/tmp",
+		"/var/cache", "/usr",
+		"/etc",	      "/bin",
+		"/sbin",      "/lib",
+		"/lib64",     "/root",
 	};
 	const char *const own[] = { k->in.run, k->in.state, k->in.lib, k->in.share };
 
@@ -76,9 +82,9 @@ static char *mount_point(char *line)
 }
 
 /*
- * By path: all mounts stacked on one path are kept or all go, so it does not matter in which order they are met. What
- * covers parts of /proc and /sys goes too: the kernel lets a user namespace mount them only where they are fully
- * visible (mount_too_revealing in fs/namespace.c). What cannot be detached is left.
+ * By path: all mounts stacked on one path are kept or all go, so it does not matter in which order they are
+ * met. What covers parts of /proc and /sys goes too: the kernel lets a user namespace mount them only where
+ * they are fully visible (mount_too_revealing in fs/namespace.c). What cannot be detached is left.
  */
 static int trim(const struct keeper *k)
 {

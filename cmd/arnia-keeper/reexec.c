@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Replacing the program in place: pid, children and descriptors stay, what is known about them travels in a sealed
- * memfd of fixed records. The new program first says whether it can read them; if not, the old one goes on.
+ * Replacing the program in place: pid, children and descriptors stay, what is known about them travels in a
+ * sealed memfd of fixed records. The new program first says whether it can read them; if not, the old one
+ * goes on.
  */
 #include <errno.h>
 #include <linux/close_range.h>
@@ -26,7 +27,8 @@ struct head_rec {
 	struct daemon_rec daemon;
 	uint64_t orphans;
 	uint32_t spares, next_worker, foreground, inherited_sock;
-	uint32_t nheld, nworkers; /* a held_rec each with its session_recs; a worker_rec and the id of its child each */
+	uint32_t nheld, nworkers; /* a held_rec each with its session_recs; a worker_rec and the id of its
+				     child each */
 };
 struct held_rec {
 	struct kp_container c;
@@ -199,7 +201,8 @@ static bool check_new(const char *path, int fd)
 		run_new(path, fd, true, true);
 		_exit(EXIT_FAILURE);
 	}
-	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+	       WEXITSTATUS(status) == EXIT_SUCCESS;
 }
 
 static void reexec_now(void *arg)
@@ -326,7 +329,8 @@ int reexec_restore(struct keeper *k, int fd, bool check_only, struct error *err)
 	long n = fd_read_full(fd, &head, sizeof(head));
 	int r;
 
-	if (n != sizeof(head) || head.magic != STATE_MAGIC || head.version != STATE_VERSION || head.size < sizeof(head))
+	if (n != sizeof(head) || head.magic != STATE_MAGIC || head.version != STATE_VERSION ||
+	    head.size < sizeof(head))
 		return err_set(err, -EPROTO, "state of the earlier program: not version %u", STATE_VERSION);
 	if (check_only)
 		return 0;
@@ -348,6 +352,7 @@ int reexec_restore(struct keeper *k, int fd, bool check_only, struct error *err)
 		return err_set(err, r, "state of the earlier program: records do not add up");
 	signal(SIGPIPE, SIG_IGN);
 	resume(k);
-	log_info("resumed: version %u.%u.%u", KEEPER_VERSION >> 16, KEEPER_VERSION >> 8 & 255, KEEPER_VERSION & 255);
+	log_info("resumed: version %u.%u.%u", KEEPER_VERSION >> 16, KEEPER_VERSION >> 8 & 255,
+		 KEEPER_VERSION & 255);
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One attached client: lib/base/session.h. Whoever reads slowly holds up his own container for ten seconds at most. */
+/* One attached client: lib/base/session.h. Whoever reads slowly holds up his own container for ten seconds at
+ * most. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,8 +219,8 @@ static void session_ready(void *arg, uint32_t events)
 }
 
 /*
- * A client that waits for its input to be taken is not watched at all, not even for its end: what it sent before it
- * went is still to be delivered.
+ * A client that waits for its input to be taken is not watched at all, not even for its end: what it sent
+ * before it went is still to be delivered.
  */
 void session_watch(struct session *s)
 {

@@ -33,8 +33,8 @@ static int lock_start(int fd, short type)
 }
 
 /*
- * Two locks on one file: flock(2) for life says who is the keeper; a byte range while starting, which late-comers wait
- * for, so that "another one serves" is true when it is said.
+ * Two locks on one file: flock(2) for life says who is the keeper; a byte range while starting, which
+ * late-comers wait for, so that "another one serves" is true when it is said.
  */
 int setup_lock(struct keeper *k, struct error *err)
 {
@@ -126,8 +126,8 @@ static int open_cgroup_root(void)
 }
 
 /*
- * The cgroup below which our branch is made. A service was given its own (Delegate=yes). Otherwise the top: the caller's
- * belongs to a login and is killed with it.
+ * The cgroup below which our branch is made. A service was given its own (Delegate=yes). Otherwise the top:
+ * the caller's belongs to a login and is killed with it.
  */
 static int parent_cgroup(const struct keeper *k, char **ret)
 {
@@ -182,7 +182,8 @@ void setup_leave_cgroup(struct keeper *k)
 	instance_ids(&k->in, &ids);
 	if (file_write_ctl_at(k->fd.cgroup, "../cgroup.procs", CGROUP2_SUPER_MAGIC, "0", NULL) < 0)
 		return;
-	if (unlinkat(k->fd.cgroup, "daemon", AT_REMOVEDIR) == 0 && unlinkat(k->fd.cgroup, "keeper", AT_REMOVEDIR) == 0) {
+	if (unlinkat(k->fd.cgroup, "daemon", AT_REMOVEDIR) == 0 &&
+	    unlinkat(k->fd.cgroup, "keeper", AT_REMOVEDIR) == 0) {
 		/* rmdir does not take "." */
 		auto_free char *name = str_fmt("../%s", ids.cgroup);
 
@@ -257,7 +258,8 @@ static int find_group(gid_t *ret)
 
 	if (n < 0)
 		return (int)n;
-	for (line = text; line && !str_starts(line, "arnia:"); line = strchr(line, '\n'), line = line ? line + 1 : NULL)
+	for (line = text; line && !str_starts(line, "arnia:");
+	     line = strchr(line, '\n'), line = line ? line + 1 : NULL)
 		;
 	line = line ? strchr(line + strlen("arnia:"), ':') : NULL;
 	if (!line)

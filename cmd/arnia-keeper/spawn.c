@@ -19,10 +19,12 @@
 
 extern char **environ;
 
-/* What chooses the instance and the log's form, and the way to packages; nothing else of the caller's reaches our children. */
+/* What chooses the instance and the log's form, and the way to packages; nothing else of the caller's reaches
+ * our children. */
 static bool is_passed_on(const char *entry)
 {
-	static const char *const names[] = { "ARNIA_", "JOURNAL_STREAM=", "http_proxy=", "https_proxy=", "no_proxy=" };
+	static const char *const names[] = { "ARNIA_",
+					     "JOURNAL_STREAM=", "http_proxy=", "https_proxy=", "no_proxy=" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (str_starts(entry, names[i]))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Output of a held process to its log and its sessions, their input to it. One read per turn of the loop and a bounded
- * rate: who floods is slowed by its own full pipe, and nobody else is.
+ * Output of a held process to its log and its sessions, their input to it. One read per turn of the loop and
+ * a bounded rate: who floods is slowed by its own full pipe, and nobody else is.
  */
 #include <errno.h>
 #include <string.h>
@@ -37,8 +37,8 @@ static void port_set(struct held *h, int which, uint32_t want)
 	if (p->fd < 0)
 		return;
 	/*
-	 * A console whose program closed it, to open it again, is "hung up" meanwhile, which a level-triggered wait would
-	 * report for ever. Data that comes later is a new edge.
+	 * A console whose program closed it, to open it again, is "hung up" meanwhile, which a
+	 * level-triggered wait would report for ever. Data that comes later is a new edge.
 	 */
 	if (want && h->c.tty)
 		want |= EPOLLET;

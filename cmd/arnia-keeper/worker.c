@@ -21,7 +21,8 @@
 #define REFILL_MAX_MS 5000
 #define ORPHAN_BIT (1ull << 63)
 
-static void tell_result(struct keeper *k, uint64_t seq, const char *id, uint32_t worker, const struct error *err)
+static void tell_result(struct keeper *k, uint64_t seq, const char *id, uint32_t worker,
+			const struct error *err)
 {
 	struct kp_result r = { .worker = worker, .error = *err };
 
@@ -278,7 +279,8 @@ static int worker_spawn(struct keeper *k)
 	fds[KW_FD_KEEPER - 3] = pair[1];
 	fds[KW_FD_HOSTNS - 3] = k->fd.hostns;
 	fds[KW_FD_INIT - 3] = k->fd.init;
-	r.pid = spawn(k, &(struct spawn){ .program = "arnia-run", .fds = fds, .nfds = 3, .cgroup = -1 }, &r.pidfd);
+	r.pid = spawn(k, &(struct spawn){ .program = "arnia-run", .fds = fds, .nfds = 3, .cgroup = -1 },
+		      &r.pidfd);
 	fd_close(&pair[1]);
 	if (r.pid < 0) {
 		fd_close(&pair[0]);
@@ -318,7 +320,8 @@ void worker_refill(struct keeper *k)
 	uint64_t ms = MIN(REFILL_MS << MIN(k->worker_failures, 9u), REFILL_MAX_MS);
 
 	count(k, &total, &starting, &idle);
-	while (!k->closing && !k->worker_failures && starting < MIN(k->njobs, STARTING_MAX) && total < WORKERS_MAX) {
+	while (!k->closing && !k->worker_failures && starting < MIN(k->njobs, STARTING_MAX) &&
+	       total < WORKERS_MAX) {
 		if (worker_spawn(k) < 0) {
 			k->worker_failures++;
 			break;
@@ -326,7 +329,8 @@ void worker_refill(struct keeper *k)
 		starting++;
 		total++;
 	}
-	if (!k->closing && !k->refill && total < WORKERS_MAX && idle + starting < MAX(k->spares, MIN(k->njobs, 1)))
+	if (!k->closing && !k->refill && total < WORKERS_MAX &&
+	    idle + starting < MAX(k->spares, MIN(k->njobs, 1)))
 		k->refill = loop_add_timer(k->loop, ms, refill_now, k);
 }
 

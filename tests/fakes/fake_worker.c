@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Stands in for arnia-run in the keeper's tests. The plan is text: "MODE LOG_MAX\nSHELL COMMAND".
- *   pipe tty exec exec-tty  start the command with pipes, a console, the job's own stdio, a console for the client
- *   fail                    adopt a child, then say that the job failed
- *   kill-early kill-late    die before, or after, the child is adopted
- *   quick                   the child ends before it is adopted
- *   slow                    as pipe, after two seconds
- *   hang prepare last       never answer; only answer; answer and end
- *   progress                report two lines, then answer
+ *   pipe tty exec exec-tty  start the command with pipes, a console, the job's own stdio, a console for the
+ * client fail                    adopt a child, then say that the job failed kill-early kill-late    die
+ * before, or after, the child is adopted quick                   the child ends before it is adopted slow as
+ * pipe, after two seconds hang prepare last       never answer; only answer; answer and end progress report
+ * two lines, then answer
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -88,7 +86,8 @@ static void take_stdio(struct start *s)
 	size_t at = 1;
 
 	for (int i = 0; i < 3; i++)
-		s->stdio[i] = s->job.fds & (KP_FD_STDIN << i) ? s->f->fds[at++] : open("/dev/null", O_RDWR | O_CLOEXEC);
+		s->stdio[i] = s->job.fds & (KP_FD_STDIN << i) ? s->f->fds[at++]
+							      : open("/dev/null", O_RDWR | O_CLOEXEC);
 	s->nfds = 1;
 	s->c.fds = KP_FD_PIDFD;
 }
@@ -184,7 +183,8 @@ static void carry_out(struct frame *f)
 	char text[FRAME_MAX] = "";
 
 	memcpy(&s.job, f->body, sizeof(s.job));
-	if (f->head.type != KW_JOB || !fd_is_sealed(f->fds[0]) || pread(f->fds[0], text, sizeof(text) - 1, 0) <= 0 ||
+	if (f->head.type != KW_JOB || !fd_is_sealed(f->fds[0]) ||
+	    pread(f->fds[0], text, sizeof(text) - 1, 0) <= 0 ||
 	    sscanf(text, "%31s %llu", s.mode, &log_max) < 1)
 		exit(9);
 	s.c.log_max = log_max;
@@ -213,11 +213,12 @@ int main(void)
 	struct frame f;
 	sigset_t blocked;
 
-	/* What every worker is promised: the host's namespace and the init program, nothing else open, no signal blocked or ignored. */
+	/* What every worker is promised: the host's namespace and the init program, nothing else open, no
+	 * signal blocked or ignored. */
 	if (fcntl(KW_FD_HOSTNS, F_GETFD) < 0 || !fd_is_sealed(KW_FD_INIT) || fcntl(6, F_GETFD) >= 0)
 		return 2;
-	if (sigprocmask(SIG_SETMASK, NULL, &blocked) < 0 || !sigisemptyset(&blocked) || sigaction(SIGPIPE, NULL, &old) < 0 ||
-	    old.sa_handler != SIG_DFL)
+	if (sigprocmask(SIG_SETMASK, NULL, &blocked) < 0 || !sigisemptyset(&blocked) ||
+	    sigaction(SIGPIPE, NULL, &old) < 0 || old.sa_handler != SIG_DFL)
 		return 2;
 	for (int fd = KW_FD_KEEPER; fd <= KW_FD_INIT; fd++)
 		fd_cloexec(fd, true);

@@ -27,6 +27,22 @@ void wait_readable(int fd)
 	assert_int_equal(poll(&pf, 1, WAIT_MS), 1);
 }
 
+char *read_text(const char *path)
+{
+	char *ret = NULL;
+
+	if (file_read_at(AT_FDCWD, path, 1 << 20, &ret, NULL) < 0)
+		fail_msg("%s cannot be read", path);
+	return ret;
+}
+
+char *proc_text(pid_t pid, const char *name)
+{
+	auto_free char *path = str_fmt("/proc/%d/%s", pid, name);
+
+	return read_text(path);
+}
+
 bool process_lives(pid_t pid)
 {
 	char path[32], state[256] = "";
@@ -49,7 +65,9 @@ unsigned long cpu_ticks(pid_t pid)
 	unsigned long user = 0, system = 0;
 
 	assert_true(file_read_at(AT_FDCWD, path, 4096, &text, NULL) > 0);
-	assert_int_equal(sscanf(strrchr(text, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
+	assert_int_equal(sscanf(strrchr(text, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+				&user, &system),
+			 2);
 	return user + system;
 }
 
@@ -62,6 +80,18 @@ void wait_gone(pid_t pid)
 	wait_readable(fd);
 	close(fd);
 	waitpid(pid, NULL, WNOHANG);
+}
+
+int wait_status(pid_t pid)
+{
+	int status = -1, fd = proc_pidfd_open(pid);
+
+	if (fd >= 0) {
+		wait_readable(fd);
+		close(fd);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
 }
 
 void copy_file(const char *from, const char *to)
@@ -162,7 +192,8 @@ void rig_kill_keeper(struct rig *r)
 	r->keeper = 0;
 }
 
-void rig_send(struct rig *r, uint32_t type, uint64_t seq, const void *body, size_t n, const int *fds, size_t nfds)
+void rig_send(struct rig *r, uint32_t type, uint64_t seq, const void *body, size_t n, const int *fds,
+	      size_t nfds)
 {
 	assert_int_equal(frame_send(r->s, KP_MAGIC, type, seq, body, n, fds, nfds), 0);
 }
@@ -307,7 +338,8 @@ struct kp_exit rig_exit(struct rig *r, const char *id)
 pid_t rig_run(struct rig *r, const char *id, const char *plan, int session, uint32_t flags)
 {
 	struct kp_result res;
-	uint64_t seq = rig_job(r, &(struct rig_job){ .id = id, .plan = plan, .session = session, .flags = flags });
+	uint64_t seq =
+		rig_job(r, &(struct rig_job){ .id = id, .plan = plan, .session = session, .flags = flags });
 
 	assert_int_equal(rig_result(r, seq, &res), 0);
 	assert_string_equal(res.id, id);
@@ -419,7 +451,8 @@ static void kill_own(const struct rig *r, const char *cgroup)
 char *rig_cgroup(const struct rig *r, const char *below)
 {
 	struct instance_ids ids;
-	const char *top = access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
+	const char *top = access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0 ? "/sys/fs/cgroup"
+									   : "/sys/fs/cgroup/unified";
 
 	instance_ids(&r->in, &ids);
 	return str_fmt("%s/%s%s", top, ids.cgroup, below);

@@ -2,9 +2,9 @@
 #ifndef ARNIA_TEST_KEEPER_HARNESS_H
 #define ARNIA_TEST_KEEPER_HARNESS_H
 /*
- * A real keeper in a folder and slot of its own, with fake workers. The test is its arniad: it holds arniad.lock, so the
- * keeper takes it for one that survived an earlier keeper, and waits for its connection. Every wait is bounded, and a
- * failed expectation ends the test.
+ * A real keeper in a folder and slot of its own, with fake workers. The test is its arniad: it holds
+ * arniad.lock, so the keeper takes it for one that survived an earlier keeper, and waits for its connection.
+ * Every wait is bounded, and a failed expectation ends the test.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,7 +53,8 @@ void rig_disconnect(struct rig *r);
 void rig_kill_keeper(struct rig *r);
 
 /* Send to the keeper. */
-void rig_send(struct rig *r, uint32_t type, uint64_t seq, const void *body, size_t n, const int *fds, size_t nfds);
+void rig_send(struct rig *r, uint32_t type, uint64_t seq, const void *body, size_t n, const int *fds,
+	      size_t nfds);
 /* A job with this plan text; session may be -1; stdio NULL. Returns its seq. */
 struct rig_job {
 	const char *id, *plan;
@@ -93,6 +94,11 @@ bool process_lives(pid_t pid);
 unsigned long cpu_ticks(pid_t pid);
 /* Wait until it is gone (or a zombie of ours, which is reaped). */
 void wait_gone(pid_t pid);
+/* Wait for the end of our child: its wait status. */
+int wait_status(pid_t pid);
+/* Text of a file, or of /proc/PID/NAME; malloc'ed. */
+char *read_text(const char *path);
+char *proc_text(pid_t pid, const char *name);
 void copy_file(const char *from, const char *to);
 /* Folder with the built programs. */
 void built_dir(char *buf, size_t size);

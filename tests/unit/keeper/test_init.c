@@ -106,7 +106,8 @@ static void test_cannot_run(void **state)
 
 	(void)state;
 	expect(&r, "\n", text, sizeof(text));
-	assert_string_equal(text, "arnia-init: /nonexistent/program: no such file (or its interpreter is missing)\n");
+	assert_string_equal(
+		text, "arnia-init: /nonexistent/program: no such file (or its interpreter is missing)\n");
 	assert_int_equal(wait_end(&r), 127);
 	r = START("--", "/etc/passwd");
 	assert_int_equal(wait_end(&r), 126);
@@ -141,7 +142,8 @@ static void test_signals(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
-		auto_free char *script = str_fmt("trap 'echo got; exit 3' %d; echo ready; while :; do sleep 0.02; done", signals[i]);
+		auto_free char *script = str_fmt(
+			"trap 'echo got; exit 3' %d; echo ready; while :; do sleep 0.02; done", signals[i]);
 		struct run r = SHELL(script);
 
 		expect(&r, "ready\n", text, sizeof(text));
@@ -162,8 +164,9 @@ static void test_signals(void **state)
 /* With -g all of the program's process group is told. */
 static void test_group(void **state)
 {
-	const char *script = "sh -c 'trap \"echo child; exit 0\" TERM; echo ready; while :; do sleep 0.02; done' & "
-			     "trap 'wait; exit 4' TERM; wait; wait";
+	const char *script = "trap 'wait; exit 4' TERM; "
+			     "sh -c 'trap \"echo child; exit 0\" TERM; echo ready; while :; do sleep 0.02; done' & "
+			     "wait; wait";
 	struct run r = START("-g", "--", "/bin/sh", "-c", script);
 	char text[64];
 
@@ -193,7 +196,8 @@ static unsigned zombies_of(pid_t parent)
 
 static void test_orphans_are_reaped(void **state)
 {
-	struct run r = SHELL("i=0; while [ $i -lt 20 ]; do (sleep 0.05 &) ; i=$((i + 1)); done; echo started; sleep 600");
+	struct run r = SHELL(
+		"i=0; while [ $i -lt 20 ]; do (sleep 0.05 &) ; i=$((i + 1)); done; echo started; sleep 600");
 	char text[64];
 
 	(void)state;
@@ -216,8 +220,12 @@ static void test_others_do_not_hold_up(void **state)
 /* On a console the program's group is the foreground one: it can read, and ^C is for it. */
 static void test_console(void **state)
 {
-	const char *const args[] = { "--", "/bin/sh", "-c", "stty -echo; echo ready; read a; echo [$a]; trap 'echo intr; exit 9' INT; "
-				     "echo again; while :; do sleep 0.02; done", NULL };
+	const char *const args[] = {
+		"--", "/bin/sh", "-c",
+		"stty -echo; echo ready; read a; echo [$a]; trap 'echo intr; exit 9' INT; "
+		"echo again; while :; do sleep 0.02; done",
+		NULL
+	};
 	struct run r = start(true, args);
 	char text[256];
 

@@ -175,7 +175,8 @@ static void test_worker_killed_before_adoption(void **state)
 	struct rig *r = *state;
 	struct kp_result res;
 	struct rig_sync y;
-	uint64_t seq = rig_job(r, &(struct rig_job){ .id = ID(1), .plan = "kill-early 0\nexit 5", .session = -1 });
+	uint64_t seq =
+		rig_job(r, &(struct rig_job){ .id = ID(1), .plan = "kill-early 0\nexit 5", .session = -1 });
 
 	assert_int_equal(rig_result(r, seq, &res), -ECHILD);
 	assert_non_null(strstr(res.error.text, "signal 9"));
@@ -192,7 +193,8 @@ static void test_worker_killed_after_adoption(void **state)
 	struct rig *r = *state;
 	struct kp_container c;
 	struct frame f;
-	uint64_t seq = rig_job(r, &(struct rig_job){ .id = ID(1), .plan = "kill-late 0\nexec sleep 600", .session = -1 });
+	uint64_t seq = rig_job(
+		r, &(struct rig_job){ .id = ID(1), .plan = "kill-late 0\nexec sleep 600", .session = -1 });
 
 	rig_expect(r, KP_CONTAINER, &f);
 	memcpy(&c, f.body, sizeof(c));
@@ -297,7 +299,9 @@ static void test_exec_exit_is_not_recorded(void **state)
 	struct session_exit x;
 	char text[64];
 	size_t n;
-	uint64_t seq = rig_job(r, &(struct rig_job){ .id = "e-1", .plan = "exec 0\nexit 11", .session = end, .stdio = stdio });
+	uint64_t seq = rig_job(
+		r,
+		&(struct rig_job){ .id = "e-1", .plan = "exec 0\nexit 11", .session = end, .stdio = stdio });
 
 	assert_int_equal(rig_result(r, seq, NULL), 0);
 	assert_int_equal(rig_exit(r, "e-1").status, 11);

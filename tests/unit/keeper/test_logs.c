@@ -139,7 +139,8 @@ static void test_rotation(void **state)
 	long first;
 
 	make_folder(r, ID(1));
-	run_to_end(r, ID(1), "pipe 262144\ni=0; while [ $i -lt 100000 ]; do echo $((1000000 + i)); i=$((i + 1)); done");
+	run_to_end(r, ID(1),
+		   "pipe 262144\ni=0; while [ $i -lt 100000 ]; do echo $((1000000 + i)); i=$((i + 1)); done");
 	assert_in_range(log_size(r, ID(1), "log"), 1, 131072);
 	assert_in_range(log_size(r, ID(1), "log.1"), 131072 - SESSION_DATA - 16, 131072);
 	parse(r, ID(1), "log.1", &p);
@@ -243,7 +244,9 @@ static void test_disk_full(void **state)
 	rig_lock(r);
 	rig_start(r);
 	rig_connect(r, NULL);
-	rig_run(r, ID(1), "pipe 10000000\necho begin; sleep 0.2; head -c 100000 /dev/zero; echo; read a; echo end", end, KP_JOB_STDIN);
+	rig_run(r, ID(1),
+		"pipe 10000000\necho begin; sleep 0.2; head -c 100000 /dev/zero; echo; read a; echo end", end,
+		KP_JOB_STDIN);
 	for (size_t total = 0; total < 6 + 100001; total += n) {
 		static char out[SESSION_DATA + 1];
 

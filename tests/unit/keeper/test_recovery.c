@@ -61,7 +61,11 @@ static void test_job_of_earlier_arniad(void **state)
 	assert_int_equal(rig_result(r, rig_job(r, &prepare), &res), 0);
 	rig_job(r, &(struct rig_job){ .id = ID(1), .plan = "hang 0", .session = -1 });
 	/* Taken by a worker, not only queued: else it would be dropped. */
-	assert_int_equal(rig_result(r, rig_job(r, &(struct rig_job){ .id = ID(2), .plan = "prepare 0", .session = -1 }), NULL), 0);
+	assert_int_equal(
+		rig_result(r,
+			   rig_job(r, &(struct rig_job){ .id = ID(2), .plan = "prepare 0", .session = -1 }),
+			   NULL),
+		0);
 	rig_disconnect(r);
 	rig_connect(r, &y);
 	assert_int_equal(y.jobs, 1);
@@ -147,7 +151,10 @@ static void test_keeper_killed(void **state)
 	pid_t pid, parent = r->keeper;
 
 	assert_int_equal(mkdir(dir, 0700), 0);
-	pid = rig_run(r, ID(1), "pipe 100000\ntrap 'echo two' USR1; trap 'exit 21' TERM; echo one; while :; do sleep 0.02; done", end, 0);
+	pid = rig_run(r, ID(1),
+		      "pipe 100000\ntrap 'echo two' USR1; trap 'exit 21' TERM; echo one; while :; do sleep "
+		      "0.02; done",
+		      end, 0);
 	session_next(s, text, sizeof(text), &n);
 	assert_string_equal(text, "one\n");
 	hold(r, &y);
@@ -212,7 +219,8 @@ static void test_given_console(void **state)
 	int end, s = session_pair(&end);
 	char text[256];
 	size_t n;
-	pid_t pid = rig_run(r, ID(1), "tty 0\nstty -echo; read a; echo [$a]; exec sleep 600", -1, KP_JOB_STDIN);
+	pid_t pid =
+		rig_run(r, ID(1), "tty 0\nstty -echo; read a; echo [$a]; exec sleep 600", -1, KP_JOB_STDIN);
 
 	usleep(300000);
 	hold(r, &y);
@@ -256,8 +264,8 @@ static void test_exit_recorded_by_dead_keeper(void **state)
 /* Killed at each of its steps: the next keeper starts, and what runs can be given to it. */
 static void test_killed_at_each_step(void **state)
 {
-	static const char *const steps[] = { "keeper-spawn", "keeper-adopt", "keeper-result", "keeper-exit", "keeper-log",
-					     "file-write", "file-rename" };
+	static const char *const steps[] = { "keeper-spawn", "keeper-adopt", "keeper-result", "keeper-exit",
+					     "keeper-log",   "file-write",   "file-rename" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
@@ -282,8 +290,11 @@ static void test_killed_at_each_step(void **state)
 		} else {
 			rig_start(r);
 			rig_connect(r, NULL);
-			rig_job(r, &(struct rig_job){ .id = ID(1), .plan = "pipe 1000\necho text; exit 1", .session = -1 });
-			for (wait_readable(r->s); frame_recv(r->s, KP_MAGIC, &f, MSG_DONTWAIT) > 0; wait_readable(r->s))
+			rig_job(r, &(struct rig_job){ .id = ID(1),
+						      .plan = "pipe 1000\necho text; exit 1",
+						      .session = -1 });
+			for (wait_readable(r->s); frame_recv(r->s, KP_MAGIC, &f, MSG_DONTWAIT) > 0;
+			     wait_readable(r->s))
 				frame_done(&f);
 			rig_disconnect(r);
 			wait_gone(r->keeper);
@@ -322,7 +333,8 @@ static void reexec_keeps_all(struct rig *r, void (*ask)(struct rig *r))
 
 	assert_int_equal(mkdir(dir, 0700), 0);
 	plain = rig_run(r, ID(1), "pipe 10000\nwhile read a; do echo [$a]; done; exit 21", end, KP_JOB_STDIN);
-	console = rig_run(r, ID(2), "tty 0\nstty -echo; while read a; do echo [$a]; done; exit 22", end2, KP_JOB_STDIN);
+	console = rig_run(r, ID(2), "tty 0\nstty -echo; while read a; do echo [$a]; done; exit 22", end2,
+			  KP_JOB_STDIN);
 	rig_run(r, ID(3), "pipe 0\nexit 23", -1, 0);
 	rig_exit(r, ID(3));
 	assert_int_equal(rig_result(r, rig_job(r, &prepare), &res), 0);
@@ -401,7 +413,12 @@ static void test_reexec_many_times(void **state)
 		ask_frame(r);
 		wait_hello(r);
 		/* Both spares are there again. */
-		assert_int_equal(rig_result(r, rig_job(r, &(struct rig_job){ .id = ID(2), .plan = "prepare 0", .session = -1 }), NULL), 0);
+		assert_int_equal(rig_result(r,
+					    rig_job(r, &(struct rig_job){ .id = ID(2),
+									  .plan = "prepare 0",
+									  .session = -1 }),
+					    NULL),
+				 0);
 		usleep(200000);
 		after = count_fds(r->keeper);
 		if (i == 0)
@@ -427,7 +444,12 @@ static void test_reexec_refused(void **state)
 		close(fd);
 		assert_int_equal(rename(fresh, path), 0);
 		ask_frame(r);
-		assert_int_equal(rig_result(r, rig_job(r, &(struct rig_job){ .id = ID(2), .plan = "prepare 0", .session = -1 }), NULL), 0);
+		assert_int_equal(rig_result(r,
+					    rig_job(r, &(struct rig_job){ .id = ID(2),
+									  .plan = "prepare 0",
+									  .session = -1 }),
+					    NULL),
+				 0);
 	}
 	end_container(r, ID(1), pid);
 }

@@ -115,7 +115,8 @@ static void test_stdin_closed_by_program(void **state)
 	size_t n;
 
 	memset(block, 'y', sizeof(block));
-	rig_run(r, ID(1), "pipe 0\nsleep 0.5; exec sh -c 'echo closed; sleep 1' </dev/null", end, KP_JOB_STDIN);
+	rig_run(r, ID(1), "pipe 0\nsleep 0.5; exec sh -c 'echo closed; sleep 1' </dev/null", end,
+		KP_JOB_STDIN);
 	for (int i = 0; i < 4; i++)
 		session_say(s, SESSION_IN, block, sizeof(block));
 	session_next(s, text, sizeof(text), &n);
@@ -178,7 +179,8 @@ static void test_input_survives_client(void **state)
 	close(watcher);
 }
 
-/* The last client with stdin goes: the program sees the end of its input. One without stdin does not count. */
+/* The last client with stdin goes: the program sees the end of its input. One without stdin does not count.
+ */
 static void test_stdin_ends_with_client(void **state)
 {
 	struct rig *r = *state;
@@ -223,7 +225,11 @@ static void test_many_attached(void **state)
 			rig_attach(r, ID(1), end, i == 4);
 	}
 	/* The connection is in order: once this is answered, all are attached. */
-	assert_int_equal(rig_result(r, rig_job(r, &(struct rig_job){ .id = ID(2), .plan = "prepare 0", .session = -1 }), NULL), 0);
+	assert_int_equal(
+		rig_result(r,
+			   rig_job(r, &(struct rig_job){ .id = ID(2), .plan = "prepare 0", .session = -1 }),
+			   NULL),
+		0);
 	session_say(s[4], SESSION_IN, "it\n", 3);
 	for (int i = 0; i < 5; i++) {
 		session_collect(s[i], text, sizeof(text), &n);
@@ -251,7 +257,8 @@ static void test_attach_after_exit(void **state)
 	close(s);
 }
 
-/* One who does not read holds the program up for ten seconds, then he is dropped and the others get all of it. */
+/* One who does not read holds the program up for ten seconds, then he is dropped and the others get all of
+ * it. */
 static void test_slow_reader(void **state)
 {
 	struct rig *r = *state;
@@ -260,7 +267,8 @@ static void test_slow_reader(void **state)
 	uint64_t begin = time_mono_ms();
 	size_t n, total = 0;
 
-	rig_run(r, ID(1), "pipe 0\nread a; head -c 2000000 /dev/zero | tr '\\0' x; exit 2", end, KP_JOB_STDIN);
+	rig_run(r, ID(1), "pipe 0\nread a; head -c 2000000 /dev/zero | tr '\\0' x; exit 2", end,
+		KP_JOB_STDIN);
 	rig_attach(r, ID(1), end2, true);
 	session_say(s, SESSION_IN, "go\n", 3);
 	while (total < 2000000) {
@@ -328,8 +336,11 @@ static void test_console(void **state)
 	struct frame f;
 	size_t n;
 
-	rig_job(r, &(struct rig_job){ .id = ID(1), .plan = "tty 0\nstty -echo; echo ready; read a; stty size; echo [$a]; exit 5",
-				      .session = end, .flags = KP_JOB_STDIN });
+	rig_job(r, &(struct rig_job){
+			   .id = ID(1),
+			   .plan = "tty 0\nstty -echo; echo ready; read a; stty size; echo [$a]; exit 5",
+			   .session = end,
+			   .flags = KP_JOB_STDIN });
 	rig_expect(r, KP_CONTAINER, &f);
 	assert_int_equal(((struct kp_container *)f.body)->fds, KP_FD_PIDFD);
 	frame_done(&f);
@@ -354,7 +365,10 @@ static void test_console_reopened(void **state)
 	char text[4096];
 	size_t n;
 
-	rig_run(r, ID(1), "tty 0\nt=$(tty); echo one; exec sh -c 'sleep 1; echo two >$0; sleep 0.2; exit 5' $t </dev/null >/dev/null 2>&1", end, 0);
+	rig_run(r, ID(1),
+		"tty 0\nt=$(tty); echo one; exec sh -c 'sleep 1; echo two >$0; sleep 0.2; exit 5' $t "
+		"</dev/null >/dev/null 2>&1",
+		end, 0);
 	session_next(s, text, sizeof(text), &n);
 	assert_string_equal(text, "one\r\n");
 	before = cpu_ticks(r->keeper);
@@ -373,7 +387,8 @@ static void test_exec_console(void **state)
 	size_t nfds = 1, n = 0, got;
 	ssize_t len;
 
-	rig_job(r, &(struct rig_job){ .id = "e-2", .plan = "exec-tty 0\necho on console; exit 12", .session = end });
+	rig_job(r, &(struct rig_job){
+			   .id = "e-2", .plan = "exec-tty 0\necho on console; exit 12", .session = end });
 	wait_readable(s);
 	assert_int_equal(sock_recv_fds(s, &type, 1, fds, &nfds, 0), 1);
 	assert_int_equal(type, SESSION_MASTER);
