@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #ifndef ARNIA_CLI_ATTACH_H
 #define ARNIA_CLI_ATTACH_H
-/* The client's end of a session socket (lib/base/session.h): terminal and signals on this side, the keeper on the other. */
+/* The client's end of a session socket (lib/base/session.h): terminal and signals on this side, the keeper
+ * on the other. */
 #include "cmd/arnia/cli.h"
 #include "cmd/arnia/keys.h"
 #include "lib/base/session.h"
 
 enum attach_end {
-	ATTACH_EXITED, /* the program ended: `exit` */
-	ATTACH_LEFT, /* the keys were typed */
+	ATTACH_EXITED,	  /* the program ended: `exit` */
+	ATTACH_LEFT,	  /* the keys were typed */
 	ATTACH_SIGNALLED, /* we were told to end: `signal` */
-	ATTACH_GONE, /* the session ended, the program perhaps did not: `why` */
+	ATTACH_GONE,	  /* the session ended, the program perhaps did not: `why` */
 };
 struct attach {
 	struct cli *c;
 	const char *name; /* shown */
-	const char *forward_to; /* machine that gets our SIGINT, SIGTERM, SIGHUP, SIGQUIT; NULL: they end us */
-	int session; /* owned */
-	bool tty; /* the other side has a terminal */
-	bool input; /* pass standard input on */
-	bool pass_master; /* an exec's terminal comes as SESSION_MASTER */
-	/* Our ends of pipes that stand for standard input, output and error where those are terminals: an operator's terminal is never
-	 * given to a guest (TIOCSTI). -1 = none; owned. */
+	const char
+		*forward_to; /* machine that gets our SIGINT, SIGTERM, SIGHUP, SIGQUIT; NULL: they end us */
+	int session;	     /* owned */
+	bool tty;	     /* the other side has a terminal */
+	bool input;	     /* pass standard input on */
+	bool pass_master;    /* an exec's terminal comes as SESSION_MASTER */
+	/* Our ends of pipes that stand for standard input, output and error where those are terminals: an
+	 * operator's terminal is never given to a guest (TIOCSTI). -1 = none; owned. */
 	int local[3];
 	struct keys keys;
 	struct rpc_client *watch; /* its next answer is taken as soon as it comes; may be NULL */
@@ -57,6 +59,7 @@ int console_start(struct cli *c);
 
 /* attach_io.c */
 struct attach_io;
-int attach_io_loop(struct attach *a, int signals, int (*on_signal)(struct attach *a, int sig), struct error *err);
+int attach_io_loop(struct attach *a, int signals, int (*on_signal)(struct attach *a, int sig),
+		   struct error *err);
 
 #endif

@@ -21,7 +21,7 @@ struct attach_io {
 	struct attach *a;
 	int signals, master;
 	bool input_ended, eof_due; /* no more to read; the other side is still to be told */
-	bool exited; /* the exit came; what the terminal still holds is printed before we end */
+	bool exited;		   /* the exit came; what the terminal still holds is printed before we end */
 	bool over;
 	int sink; /* the terminal or pipe that takes what is typed; -1 = the session */
 	/* Typed, and not taken by the other side yet. As a datagram: type byte first. */
@@ -132,8 +132,8 @@ static void session_ready(struct attach_io *io)
 	fd_close(&fd);
 }
 
-/* The guest's terminal, or our end of a pipe in place of standard output or error. The end of a terminal is EIO once nobody has its
- * other side open (pty(7)). */
+/* The guest's terminal, or our end of a pipe in place of standard output or error. The end of a terminal
+ * is EIO once nobody has its other side open (pty(7)). */
 static void output_ready(struct attach_io *io, int *fd, int to)
 {
 	char buf[SESSION_DATA];
@@ -177,8 +177,9 @@ static void input_ready(struct attach_io *io)
 static int push(struct attach_io *io)
 {
 	while (io->out_len) {
-		ssize_t n = io->sink >= 0 ? write(io->sink, io->out + io->out_from, io->out_len - io->out_from) :
-					    send(io->a->session, io->out, io->out_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = io->sink >= 0
+				    ? write(io->sink, io->out + io->out_from, io->out_len - io->out_from)
+				    : send(io->a->session, io->out, io->out_len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -252,7 +253,8 @@ static void prepare(struct attach_io *io, struct pollfd p[P_COUNT])
 {
 	const struct attach *a = io->a;
 	/* An exec's terminal is not there from the first moment. */
-	bool can_type = a->input && !io->input_ended && !io->out_len && !io->exited && (!a->pass_master || io->master >= 0);
+	bool can_type = a->input && !io->input_ended && !io->out_len && !io->exited &&
+			(!a->pass_master || io->master >= 0);
 	bool watched = a->watch && !a->answer && !a->watch_lost;
 
 	p[P_SESSION] = (struct pollfd){ io->exited ? -1 : a->session, POLLIN, 0 };
@@ -308,13 +310,18 @@ static void turn(struct attach_io *io)
 		push_eof(io);
 }
 
-int attach_io_loop(struct attach *a, int signals, int (*on_signal)(struct attach *a, int sig), struct error *err)
+int attach_io_loop(struct attach *a, int signals, int (*on_signal)(struct attach *a, int sig),
+		   struct error *err)
 {
 	struct attach_io *io = mem_alloc(sizeof(*io));
 	int code;
 
 	*io = (struct attach_io){ .a = a,
-				  .signals = signals, .master = -1, .sink = a->local[0], .on_signal = on_signal, .err = err };
+				  .signals = signals,
+				  .master = -1,
+				  .sink = a->local[0],
+				  .on_signal = on_signal,
+				  .err = err };
 	while (!io->over)
 		turn(io);
 	code = io->code;

@@ -2,7 +2,8 @@
 #ifndef ARNIA_CLI_CLI_H
 #define ARNIA_CLI_CLI_H
 /*
- * arnia: the command line. A table of verbs (verbs.c) says what there is; each handler makes one request of the daemon over one connection and prints the answer.
+ * arnia: the command line. A table of verbs (verbs.c) says what there is; each handler makes one request of
+ * the daemon over one connection and prints the answer.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,12 +34,12 @@ enum completes { COMPLETES_NOTHING, COMPLETES_MACHINES, COMPLETES_IMAGES, COMPLE
 struct verb {
 	const char *name;
 	const char *aliases; /* space separated, or NULL */
-	const char *usage; /* what follows the name */
-	const char *help; /* one line */
-	const char *more; /* further lines of its own help, or NULL */
+	const char *usage;   /* what follows the name */
+	const char *help;    /* one line */
+	const char *more;    /* further lines of its own help, or NULL */
 	struct opt_table tables[2];
-	bool stop; /* options end at the first argument */
-	bool guest; /* its exit code is the guest's: ours are 125, 126, 127 */
+	bool stop;	   /* options end at the first argument */
+	bool guest;	   /* its exit code is the guest's: ours are 125, 126, 127 */
 	unsigned min, max; /* arguments; max 0 = min, UINT32_MAX = any number */
 	enum completes completes;
 	int (*fn)(struct cli *c); /* returns the exit code, having said what went wrong */
@@ -61,7 +62,8 @@ int cli_fail(const struct cli *c, const char *name, const struct error *err);
 int cli_exit_code(const struct cli *c, const struct error *err);
 json *cli_error_json(const struct cli *c, const char *name, const struct error *err);
 /* A remark that changes nothing: warnings, "attached to ...". */
-void cli_note(const struct cli *c, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void cli_note(const struct cli *c, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 /* Bad usage found by a handler. */
 int cli_usage(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* On a terminal and without -y: ask. True = go on. */
@@ -82,7 +84,8 @@ int cli_reconnect(const struct cli *c, struct rpc_client **ret, struct error *er
 int cli_await(const struct cli *c, const char *name, const char *condition, json **ret, struct error *err);
 
 /* ---- names.c ---- */
-/* A name, id, or beginning of one: -EINVAL (USAGE) for anything that cannot be. Globs only where they may be. */
+/* A name, id, or beginning of one: -EINVAL (USAGE) for anything that cannot be. Globs only where they may
+ * be. */
 int name_check(const char *name, bool glob, struct error *err);
 /* The arguments from `first` on, globs replaced by what they match. */
 int names_expand(struct cli *c, size_t first, struct strv *ret, struct error *err);
@@ -94,15 +97,16 @@ struct each {
 	void (*params)(const struct cli *c, json *p); /* adds what goes beside the name; may be NULL */
 	/* Print a reply (table format); returns an exit code. May be NULL. */
 	int (*done)(struct cli *c, const char *name, const json *reply);
-	const char *wanted; /* --idempotent: states in which nothing was left to do, "gone" for no such machine */
+	/* --idempotent: states in which nothing was left to do, "gone" for no such machine */
+	const char *wanted;
 };
 int each_run(struct cli *c, const struct each *e);
 int each_names(struct cli *c, const struct each *e, const struct strv *names);
 
 /* ---- output.c: stdout ---- */
 struct field {
-	const char *name; /* for -o and -s, and the member's name in JSON */
-	const char *title; /* of the column; NULL: shown only with -o */
+	const char *name;				   /* for -o and -s, and the member's name in JSON */
+	const char *title;				   /* of the column; NULL: shown only with -o */
 	void (*text)(const json *row, struct strbuf *out); /* NULL: the member as it is */
 	bool right;
 	bool color; /* by the word that stands in it */
@@ -111,7 +115,7 @@ struct listing {
 	const char *member; /* "machines": of the object in JSON */
 	const struct field *fields;
 	size_t n;
-	const char *id; /* member that -q prints */
+	const char *id;	   /* member that -q prints */
 	const char *empty; /* said on stderr when there is nothing to list */
 };
 int out_rows(struct cli *c, const struct listing *l, const json *rows);
@@ -132,7 +136,7 @@ const json *row_member(const json *row, const char *name);
 
 /* ---- human.c ---- */
 void human_duration(struct strbuf *b, uint64_t ms); /* "3m", "2d" */
-void human_size(struct strbuf *b, uint64_t bytes); /* "12.3M" */
+void human_size(struct strbuf *b, uint64_t bytes);  /* "12.3M" */
 /* Milliseconds since an RFC 3339 time, 0 for what cannot be read. */
 uint64_t human_since(const char *time);
 
@@ -178,9 +182,11 @@ int run_spec(const struct cli *c, const char *image, const char *name, size_t co
 int env_add(const struct opt_line *line, struct arena *a, struct strv *ret, struct error *err);
 
 /* ---- image.c ---- */
-/* Build an image, its lines to stderr when that is a terminal (or `always`). *ret (may be NULL): the image. */
+/* Build an image, its lines to stderr when that is a terminal (or `always`). *ret (may be NULL): the
+ * image. */
 int image_build(struct cli *c, const char *name, bool always, json **ret, struct error *err);
-/* After NotFound: true when it is an image that is shipped and not built, and building it has worked; -errno: it has not. */
+/* After NotFound: true when it is an image that is shipped and not built, and building it has worked;
+ * -errno: it has not. */
 int image_build_missing(struct cli *c, const char *name, struct error *err);
 
 #endif

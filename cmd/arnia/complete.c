@@ -3,12 +3,12 @@
 #include "cmd/arnia/cli.h"
 
 /*
- * Scripts for the shells, made from the tables: per verb its options and what its arguments are. Names of machines and images are asked of a daemon that
- * runs (--no-start), never of one that is started for it.
+ * Scripts for the shells, made from the tables: per verb its options and what its arguments are. Names of
+ * machines and images are asked of a daemon that runs (--no-start), never of one that is started for it.
  */
 static const char *const kinds[] = {
-	[COMPLETES_NOTHING] = "none",	[COMPLETES_MACHINES] = "machines", [COMPLETES_IMAGES] = "images",
-	[COMPLETES_VERBS] = "verbs",	[COMPLETES_SHELLS] = "shells",
+	[COMPLETES_NOTHING] = "none", [COMPLETES_MACHINES] = "machines", [COMPLETES_IMAGES] = "images",
+	[COMPLETES_VERBS] = "verbs",  [COMPLETES_SHELLS] = "shells",
 };
 
 static void add_options(struct strbuf *b, const struct opt_table *t)
@@ -102,27 +102,30 @@ static void add_function(struct strbuf *b)
 	add_cases(b);
 	strbuf_add(b, "  esac\n");
 	strbuf_add(b, names_script);
-	strbuf_add(b, "  case $path in image | images | template | host) words=$opts ;; esac\n"
-		      "  case $cur in -*) words=$opts ;; esac\n"
-		      "  printf '%s\\n' $words\n}\n"
-		      /* The first word that is no option, and for a noun the second. */
-		      "_arnia_path() {\n  local w path=\n  for w in \"$@\"; do\n    case $w in\n      -*) ;;\n"
-		      "      *)\n        case $path in\n          '') path=$w ;;\n"
-		      "          image | images | template) path=\"image $w\" ;;\n"
-		      "          host) path=\"host $w\" ;;\n        esac ;;\n    esac\n  done\n"
-		      "  printf '%s' \"$path\"\n}\n");
+	strbuf_add(b,
+		   "  case $path in image | images | template | host) words=$opts ;; esac\n"
+		   "  case $cur in -*) words=$opts ;; esac\n"
+		   "  printf '%s\\n' $words\n}\n"
+		   /* The first word that is no option, and for a noun the second. */
+		   "_arnia_path() {\n  local w path=\n  for w in \"$@\"; do\n    case $w in\n      -*) ;;\n"
+		   "      *)\n        case $path in\n          '') path=$w ;;\n"
+		   "          image | images | template) path=\"image $w\" ;;\n"
+		   "          host) path=\"host $w\" ;;\n        esac ;;\n    esac\n  done\n"
+		   "  printf '%s' \"$path\"\n}\n");
 }
 
 static void add_bash(struct strbuf *b)
 {
 	strbuf_add(b, "# bash completion for arnia: . <(arnia completion bash)\n");
 	add_function(b);
-	strbuf_add(b, "_arnia() {\n"
-		      "  local cur=${COMP_WORDS[COMP_CWORD]} path\n"
-		      "  path=$(_arnia_path \"${COMP_WORDS[@]:1:COMP_CWORD-1}\")\n"
-		      "  mapfile -t COMPREPLY < <(compgen -W \"$(_arnia_words \"$path\" \"$cur\")\" -- \"$cur\")\n"
-		      "}\n"
-		      "complete -o default -F _arnia arnia\n");
+	strbuf_add(
+		b,
+		"_arnia() {\n"
+		"  local cur=${COMP_WORDS[COMP_CWORD]} path\n"
+		"  path=$(_arnia_path \"${COMP_WORDS[@]:1:COMP_CWORD-1}\")\n"
+		"  mapfile -t COMPREPLY < <(compgen -W \"$(_arnia_words \"$path\" \"$cur\")\" -- \"$cur\")\n"
+		"}\n"
+		"complete -o default -F _arnia arnia\n");
 }
 
 static void add_zsh(struct strbuf *b)
@@ -138,6 +141,8 @@ static void add_zsh(struct strbuf *b)
 		      "compdef _arnia arnia\n");
 }
 
+#define SEEN "__fish_seen_subcommand_from "
+
 /* fish takes one line per option. */
 static void add_fish_verb(struct strbuf *b, const char *noun, const struct verb *v)
 {
@@ -149,8 +154,8 @@ static void add_fish_verb(struct strbuf *b, const char *noun, const struct verb 
 	};
 	struct opt_table tables[4];
 	struct opt_syntax syntax = verb_syntax(v, tables);
-	auto_free char *when = str_fmt("__fish_seen_subcommand_from %s%s%s", *noun ? noun : v->name, *noun ? "; and __fish_seen_subcommand_from " :
-									 v->aliases ? " " : "", *noun ? v->name : v->aliases ?: "");
+	auto_free char *when = *noun ? str_fmt(SEEN "%s; and " SEEN "%s", noun, v->name)
+				     : str_fmt(SEEN "%s %s", v->name, v->aliases ?: "");
 
 	if (sources[v->completes])
 		strbuf_addf(b, "complete -c arnia -f -n '%s' -a '%s'\n", when, sources[v->completes]);
@@ -175,12 +180,15 @@ static void add_fish(struct strbuf *b)
 	for (size_t i = 0; i < verbs_n; i++) {
 		const struct verb *v = &verbs[i];
 
-		strbuf_addf(b, "complete -c arnia -f -n __fish_use_subcommand -a %s -d \"%s\"\n", v->name, v->help);
+		strbuf_addf(b, "complete -c arnia -f -n __fish_use_subcommand -a %s -d \"%s\"\n", v->name,
+			    v->help);
 		if (v->fn)
 			add_fish_verb(b, "", v);
 		for (size_t k = 0; k < v->n_verbs; k++) {
-			strbuf_addf(b, "complete -c arnia -f -n '__fish_seen_subcommand_from %s' -a %s -d \"%s\"\n", v->name,
-				    v->verbs[k].name, v->verbs[k].help);
+			strbuf_addf(
+				b,
+				"complete -c arnia -f -n '__fish_seen_subcommand_from %s' -a %s -d \"%s\"\n",
+				v->name, v->verbs[k].name, v->verbs[k].help);
 			add_fish_verb(b, v->name, &v->verbs[k]);
 		}
 	}

@@ -26,7 +26,8 @@ static char *socket_path(const struct instance *in)
 	return str_fmt("%s/arnia.sock", in->run);
 }
 
-/* The keeper gets the pipe as descriptor 3, no terminal, and a stderr that is ours to read. All of them are above 2 here. */
+/* The keeper gets the pipe as descriptor 3, no terminal, and a stderr that is ours to read. All of them
+ * are above 2 here. */
 static int spawn_keeper(const char *program, int ready, int null, int messages)
 {
 	char *const argv[] = { "arnia-keeper", "--ready-fd", "3", NULL };
@@ -81,7 +82,8 @@ static int wait_ready(int fd, int messages, const struct instance *in, struct er
 	if (r > 0 && read(fd, &byte, 1) == 1)
 		return 0;
 	if (r == 0)
-		err_set_kind(err, -ETIMEDOUT, ERR_UNREACHABLE, "the daemon did not start within %d s", START_MS / 1000);
+		err_set_kind(err, -ETIMEDOUT, ERR_UNREACHABLE, "the daemon did not start within %d s",
+			     START_MS / 1000);
 	else
 		err_set_kind(err, -ECONNREFUSED, ERR_UNREACHABLE, "the daemon did not start");
 	add_last_words(messages, err);
@@ -118,7 +120,8 @@ static void explain_unreachable(const struct cli *c, const struct instance *in, 
 	if (geteuid() != 0 && (code == -EACCES || code == -EPERM))
 		err_hint(err, "be root, or a member of the group arnia");
 	else if (geteuid() != 0)
-		err_hint(err, "needs root or the group arnia, and a running daemon: systemctl start arnia.socket");
+		err_hint(err,
+			 "needs root or the group arnia, and a running daemon: systemctl start arnia.socket");
 	else if (c->no_start)
 		err_hint(err, "--no-start: the daemon is not started");
 	else
@@ -155,7 +158,8 @@ int cli_next(struct cli *c, json **ret, bool *more, struct error *err)
 	int r = rpc_client_next(c->client, ret, more, c->timeout_ms, err);
 
 	if (r == -ETIMEDOUT && err->kind == ERR_TIMEOUT)
-		err_set_kind(err, r, ERR_TIMEOUT, "no answer within %d ms; the operation goes on", c->timeout_ms);
+		err_set_kind(err, r, ERR_TIMEOUT, "no answer within %d ms; the operation goes on",
+			     c->timeout_ms);
 	return r < 0 ? r : 0;
 }
 
@@ -190,7 +194,8 @@ int cli_reconnect(const struct cli *c, struct rpc_client **ret, struct error *er
 
 	if (r < 0)
 		return r;
-	/* The keeper starts it again; were the keeper gone as well, another one would not know our process yet. */
+	/* The keeper starts it again; were the keeper gone as well, another one would not know our process
+	 * yet. */
 	quiet.no_start = true;
 	if (notify >= 0)
 		inotify_add_watch(notify, in.run, IN_CREATE | IN_MOVED_TO);

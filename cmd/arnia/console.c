@@ -51,7 +51,8 @@ int cmd_console(struct cli *c)
 	a.input = !opt_flag(&c->line, O_NO_INPUT, false);
 	json_add_bool(p, "input", a.input);
 	attach_add_size(p);
-	if (join(&a, "io.arnia.Attach", ptr_steal(&p), &reply, &err) < 0 || json_get_bool(reply, "tty", &a.tty, &err) < 0)
+	if (join(&a, "io.arnia.Attach", ptr_steal(&p), &reply, &err) < 0 ||
+	    json_get_bool(reply, "tty", &a.tty, &err) < 0)
 		code = cli_fail(c, a.name, &err);
 	else
 		code = pump(&a);

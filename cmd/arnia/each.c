@@ -35,10 +35,12 @@ static bool state_is_wanted(const struct batch *b, const json *machine)
 {
 	const char *state = NULL;
 
-	return json_get_str(machine, "state", &state, NULL) > 0 && word_in(b->each->wanted, state, strlen(state));
+	return json_get_str(machine, "state", &state, NULL) > 0 &&
+	       word_in(b->each->wanted, state, strlen(state));
 }
 
-/* --idempotent: the refusal means that nothing was left to do. The request's own connection may be busy with the next. */
+/* --idempotent: the refusal means that nothing was left to do. The request's own connection may be busy
+ * with the next. */
 static bool already_so(struct batch *b, const struct job *j)
 {
 	auto_json json *reply = NULL, *p = json_new_obj();
@@ -145,7 +147,8 @@ static void receive(struct batch *b, struct slot *s, int timeout_ms)
 	int r = rpc_client_next(s->client, &j->reply, NULL, timeout_ms, &j->err);
 
 	if (r == -ETIMEDOUT && j->err.kind == ERR_TIMEOUT)
-		err_set_kind(&j->err, r, ERR_TIMEOUT, "no answer within %d ms; the operation goes on", b->c->timeout_ms);
+		err_set_kind(&j->err, r, ERR_TIMEOUT, "no answer within %d ms; the operation goes on",
+			     b->c->timeout_ms);
 	finish(b, s, r);
 }
 

@@ -16,20 +16,19 @@ struct exec {
 };
 
 /*
- * Who the login shell belongs to is known only inside: the user's line of /etc/passwd there. Accounts whose shell is none (nologin) get /bin/sh:
- * the caller is an administrator, not the account's owner.
+ * Who the login shell belongs to is known only inside: the user's line of /etc/passwd there. Accounts whose
+ * shell is none (nologin) get /bin/sh: the caller is an administrator, not the account's owner.
  */
-static const char login_script[] =
-	"u=$(id -u 2>/dev/null) || u=0\n"
-	"s= h=\n"
-	"while IFS=: read -r _ _ i _ _ d p; do\n"
-	"  if [ \"$i\" = \"$u\" ]; then s=$p h=$d; break; fi\n"
-	"done </etc/passwd 2>/dev/null\n"
-	"case $s in */nologin | */false) s= ;; esac\n"
-	"[ -n \"$s\" ] && [ -x \"$s\" ] || s=/bin/sh\n"
-	"[ -n \"$h\" ] && cd \"$h\" 2>/dev/null && export HOME=\"$h\"\n"
-	"export SHELL=\"$s\"\n"
-	"exec \"$s\" -l\n";
+static const char login_script[] = "u=$(id -u 2>/dev/null) || u=0\n"
+				   "s= h=\n"
+				   "while IFS=: read -r _ _ i _ _ d p; do\n"
+				   "  if [ \"$i\" = \"$u\" ]; then s=$p h=$d; break; fi\n"
+				   "done </etc/passwd 2>/dev/null\n"
+				   "case $s in */nologin | */false) s= ;; esac\n"
+				   "[ -n \"$s\" ] && [ -x \"$s\" ] || s=/bin/sh\n"
+				   "[ -n \"$h\" ] && cd \"$h\" 2>/dev/null && export HOME=\"$h\"\n"
+				   "export SHELL=\"$s\"\n"
+				   "exec \"$s\" -l\n";
 
 static int add_params(struct exec *e, json *p, struct error *err)
 {
@@ -53,7 +52,8 @@ static int add_params(struct exec *e, json *p, struct error *err)
 	return 0;
 }
 
-/* Where standard input, output or error is a terminal, a pipe that we pump. fds[0..3): what the program gets; `far` owns the pipes' far ends. */
+/* Where standard input, output or error is a terminal, a pipe that we pump. fds[0..3): what the program
+ * gets; `far` owns the pipes' far ends. */
 static int stand_in(struct exec *e, int fds[3], int far[3], struct error *err)
 {
 	for (int i = 0; i < 3; i++) {

@@ -55,7 +55,9 @@ static void add_all(struct strbuf *b)
 	add_verbs(b, verbs, verbs_n);
 	strbuf_add(b, "\nOptions of all verbs:\n");
 	add_table(b, &global_options);
-	strbuf_add(b, "\nMore: arnia help VERB, arnia(1). Environment: ARNIA_ROOT, a private instance's folder.\n");
+	strbuf_add(
+		b,
+		"\nMore: arnia help VERB, arnia(1). Environment: ARNIA_ROOT, a private instance's folder.\n");
 }
 
 static void add_verb(struct strbuf *b, const struct verb *v, struct arena *a)

@@ -9,7 +9,8 @@ static const struct field check_fields[] = {
 	{ "text", "result", NULL, false, false },
 	{ "hint", NULL, NULL, false, false },
 };
-static const struct listing checks = { "checks", check_fields, ARRAY_SIZE(check_fields), "name", "nothing was checked" };
+static const struct listing checks = { "checks", check_fields, ARRAY_SIZE(check_fields), "name",
+				       "nothing was checked" };
 
 int cmd_host_info(struct cli *c)
 {
@@ -19,7 +20,8 @@ int cmd_host_info(struct cli *c)
 	struct error err;
 	bool ok;
 
-	if (cli_call(c, "io.arnia.HostInfo", NULL, &reply, &err) < 0 || json_get_obj(reply, "info", &info, &err) < 0)
+	if (cli_call(c, "io.arnia.HostInfo", NULL, &reply, &err) < 0 ||
+	    json_get_obj(reply, "info", &info, &err) < 0)
 		return cli_fail(c, NULL, &err);
 	if (out_is_json(c))
 		return out_object(c, "info", json_ref((json *)info));
@@ -76,7 +78,8 @@ int cmd_host_shutdown(struct cli *c)
 	bool kill = opt_flag(&c->line, O_KILL, false);
 	struct error err;
 
-	if (!cli_confirm(c, "end the daemon and the keeper of this host%s?", kill ? ", and kill all machines" : ""))
+	if (!cli_confirm(c, "end the daemon and the keeper of this host%s?",
+			 kill ? ", and kill all machines" : ""))
 		return ERR_FAILED;
 	if (kill)
 		json_add_bool(p, "kill", true);

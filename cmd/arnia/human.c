@@ -29,8 +29,8 @@ void human_size(struct strbuf *b, uint64_t bytes)
 		whole /= 1024;
 	}
 	if (unit && whole < 100)
-		strbuf_addf(b, "%llu.%llu%c", (unsigned long long)whole, (unsigned long long)(rest * 10 / 1024),
-			    letters[unit]);
+		strbuf_addf(b, "%llu.%llu%c", (unsigned long long)whole,
+			    (unsigned long long)(rest * 10 / 1024), letters[unit]);
 	else
 		strbuf_addf(b, "%llu%c", (unsigned long long)whole, letters[unit]);
 }

@@ -33,9 +33,9 @@ static void text_built(const json *row, struct strbuf *out)
 }
 
 static const struct field fields[] = {
-	{ "name", "name", NULL, false, false },	       { "built", "built", text_built, false, false },
-	{ "size", "size", text_size, true, false },	       { "description", "description", NULL, false, false },
-	{ "builtAt", NULL, NULL, false, false },	       { "id", NULL, NULL, false, false },
+	{ "name", "name", NULL, false, false },	    { "built", "built", text_built, false, false },
+	{ "size", "size", text_size, true, false }, { "description", "description", NULL, false, false },
+	{ "builtAt", NULL, NULL, false, false },    { "id", NULL, NULL, false, false },
 };
 static const struct listing images = { "images", fields, ARRAY_SIZE(fields), "name", "no images here" };
 
@@ -158,7 +158,8 @@ int cmd_image_info(struct cli *c)
 	struct error err;
 	bool ok;
 
-	if (image_check(name, &err) < 0 || cli_call(c, "io.arnia.ImageInfo", name_params(name), &reply, &err) < 0 ||
+	if (image_check(name, &err) < 0 ||
+	    cli_call(c, "io.arnia.ImageInfo", name_params(name), &reply, &err) < 0 ||
 	    json_get_obj(reply, "image", &image, &err) < 0)
 		return cli_fail(c, name, &err);
 	if (out_is_json(c))

@@ -4,8 +4,9 @@
 #include "cmd/arnia/cli.h"
 
 /* What people look for first; the rest follows as the daemon has it. */
-static const char *const first_members[] = { "name",	"id",	   "state", "error",   "image",	 "pid",	 "command",
-					     "created", "started", "exit",  "addresses", "ports", "labels" };
+static const char *const first_members[] = { "name",	  "id",	     "state",	"error",   "image",
+					     "pid",	  "command", "created", "started", "exit",
+					     "addresses", "ports",   "labels" };
 
 static json *ordered(const struct cli *c, const json *machine)
 {

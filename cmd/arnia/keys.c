@@ -53,8 +53,8 @@ static void fall_back(struct keys *k, unsigned char c, uint64_t now_ms)
 	memcpy(came, k->came, k->have * sizeof(came[0]));
 	typed[k->have] = c;
 	came[k->have] = now_ms;
-	while (from < total && (memcmp(typed + from, k->sequence, total - from) != 0 ||
-				now_ms - came[from] > KEYS_WINDOW_MS))
+	while (from < total &&
+	       (memcmp(typed + from, k->sequence, total - from) != 0 || now_ms - came[from] > KEYS_WINDOW_MS))
 		from++;
 	k->have = total - from;
 	memcpy(k->came, came + from, k->have * sizeof(came[0]));

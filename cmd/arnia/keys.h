@@ -2,8 +2,8 @@
 #ifndef ARNIA_CLI_KEYS_H
 #define ARNIA_CLI_KEYS_H
 /*
- * The keys that leave a machine running. No key is held back: all but the last of the sequence go through, so nothing the guest needs is stolen, and
- * nothing is late. The whole sequence must come within a second.
+ * The keys that leave a machine running. No key is held back: all but the last of the sequence go through, so
+ * nothing the guest needs is stolen, and nothing is late. The whole sequence must come within a second.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 
 struct keys {
 	unsigned char sequence[KEYS_MAX];
-	size_t n; /* 0: never */
+	size_t n;		 /* 0: never */
 	uint64_t came[KEYS_MAX]; /* times of the part that matches now */
 	size_t have;
 };

@@ -19,14 +19,16 @@ struct log_printer {
 	bool failed; /* our own output is gone */
 	struct strbuf out[2];
 };
-/* Print what whole records there are in fd from *offset on, and move it. -EBADMSG where something is no record, -EPIPE when our own output is gone. */
+/* Print what whole records there are in fd from *offset on, and move it. -EBADMSG where something is no
+ * record, -EPIPE when our own output is gone. */
 int log_print(struct log_printer *p, int fd, uint64_t *offset, struct error *err);
 /* Lines that would be printed; a last one without newline counts. */
 uint64_t log_count_lines(const struct log_filter *filter, int fd);
 void log_printer_done(struct log_printer *p);
 
 /* logs_follow.c: go on from `offset` of fd (-1: no file yet) until the machine has stopped. */
-int logs_follow(struct cli *c, const char *name, struct log_printer *p, int fd, uint64_t offset, struct error *err);
+int logs_follow(struct cli *c, const char *name, struct log_printer *p, int fd, uint64_t offset,
+		struct error *err);
 /* Logs: the descriptors, -1 when missing. */
 struct log_files {
 	int old, now; /* log.1, log */

@@ -21,7 +21,8 @@ int logs_open(struct cli *c, const char *name, struct log_files *ret, struct err
 
 	if (r < 0)
 		return r;
-	if (json_get_arr(reply, "present", &present, err) < 0 || json_get_str(reply, "state", &state, err) < 0)
+	if (json_get_arr(reply, "present", &present, err) < 0 ||
+	    json_get_str(reply, "state", &state, err) < 0)
 		return -EPROTO;
 	*ret = LOG_FILES_NONE;
 	/* Oldest first; one may be missing. */
@@ -39,13 +40,15 @@ int logs_open(struct cli *c, const char *name, struct log_files *ret, struct err
 	return 0;
 }
 
-static int time_option(const struct cli *c, enum opt_id id, const char *shown, uint64_t *ret, struct error *err)
+static int time_option(const struct cli *c, enum opt_id id, const char *shown, uint64_t *ret,
+		       struct error *err)
 {
 	const char *text = opt_text(&c->line, id);
 
 	if (text && time_parse(text, time_real_ns(), ret) < 0)
 		return err_set_kind(err, -EINVAL, ERR_USAGE,
-				    "%s: \"%.100s\" is not a time (10m, @SECONDS, 2026-01-31T12:00:00Z)", shown, text);
+				    "%s: \"%.100s\" is not a time (10m, @SECONDS, 2026-01-31T12:00:00Z)",
+				    shown, text);
 	return 0;
 }
 
@@ -56,7 +59,8 @@ static int read_filter(const struct cli *c, struct log_filter *f, uint64_t *ret_
 	f->timestamps = opt_flag(&c->line, O_TIMESTAMPS, false);
 	*ret_tail = UINT64_MAX;
 	if (tail && !str_eq(tail, "all") && parse_u64(tail, ret_tail) < 0)
-		return err_set_kind(err, -EINVAL, ERR_USAGE, "--tail: \"%.100s\" is not a number of lines", tail);
+		return err_set_kind(err, -EINVAL, ERR_USAGE, "--tail: \"%.100s\" is not a number of lines",
+				    tail);
 	if (time_option(c, O_SINCE, "--since", &f->since_ns, err) < 0)
 		return err->code;
 	return time_option(c, O_UNTIL, "--until", &f->until_ns, err);

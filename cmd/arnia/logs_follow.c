@@ -9,7 +9,8 @@
 #include "lib/base/path.h"
 #include "lib/base/time.h"
 
-/* Between looks at a file that cannot be watched: inotify(7) wants read permission on it, which members of the group need not have. */
+/* Between looks at a file that cannot be watched: inotify(7) wants read permission on it, which members of
+ * the group need not have. */
 #define UNWATCHED_MS 250
 /* The keeper renames the full log, then makes the new one. */
 #define ROTATION_MS 50
@@ -40,7 +41,9 @@ static void watch_file(struct follow *f)
 
 	if (f->watch >= 0)
 		inotify_rm_watch(f->notify, f->watch);
-	f->watch = f->fd < 0 ? -1 : inotify_add_watch(f->notify, path_proc_fd(f->fd, path), IN_MODIFY | IN_MOVE_SELF);
+	f->watch =
+		f->fd < 0 ? -1
+			  : inotify_add_watch(f->notify, path_proc_fd(f->fd, path), IN_MODIFY | IN_MOVE_SELF);
 }
 
 static int print_new(struct follow *f)
@@ -52,7 +55,8 @@ static bool same_file(int a, int b)
 {
 	struct stat x, y;
 
-	return a >= 0 && b >= 0 && fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
+	return a >= 0 && b >= 0 && fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino &&
+	       x.st_dev == y.st_dev;
 }
 
 /* The file was renamed, or there was none: what is there now? */
@@ -135,9 +139,12 @@ static int turn(struct follow *f, bool *moved)
 	return r;
 }
 
-int logs_follow(struct cli *c, const char *name, struct log_printer *p, int fd, uint64_t offset, struct error *err)
+int logs_follow(struct cli *c, const char *name, struct log_printer *p, int fd, uint64_t offset,
+		struct error *err)
 {
-	struct follow f = { .c = c, .name = name, .p = p, .fd = fd, .watch = -1, .offset = offset, .err = err };
+	struct follow f = {
+		.c = c, .name = name, .p = p, .fd = fd, .watch = -1, .offset = offset, .err = err
+	};
 	uint64_t until = p->filter.until_ns;
 	bool moved = false;
 	int r;

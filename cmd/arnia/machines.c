@@ -28,7 +28,8 @@ static int stop_done(struct cli *c, const char *name, const json *reply)
 
 int cmd_stop(struct cli *c)
 {
-	static const struct each stop = { "io.arnia.Stop", stop_params, stop_done, "stopped failed suspended" };
+	static const struct each stop = { "io.arnia.Stop", stop_params, stop_done,
+					  "stopped failed suspended" };
 
 	return each_run(c, &stop);
 }
@@ -85,7 +86,8 @@ int cmd_rm(struct cli *c)
 	for (size_t i = 0; i < names.n; i++)
 		strbuf_addf(&all, "%s%s", i ? ", " : "", names.v[i]);
 	go = opt_flag(&c->line, O_FORCE, false) ||
-	     cli_confirm(c, "remove %s with all files in %s?", strbuf_cstr(&all), names.n > 1 ? "them" : "it");
+	     cli_confirm(c, "remove %s with all files in %s?", strbuf_cstr(&all),
+			 names.n > 1 ? "them" : "it");
 	strbuf_done(&all);
 	return go ? each_names(c, &rm, &names) : ERR_FAILED;
 }

@@ -36,7 +36,9 @@ static int check_text(const struct cli *c, int argc, char *const *argv)
 
 static enum out_format format_of(const char *name)
 {
-	static const char *const names[] = { [FORMAT_JSON] = "json", [FORMAT_JSONL] = "jsonl", [FORMAT_CSV] = "csv",
+	static const char *const names[] = { [FORMAT_JSON] = "json",
+					     [FORMAT_JSONL] = "jsonl",
+					     [FORMAT_CSV] = "csv",
 					     [FORMAT_PLAIN] = "plain" };
 
 	for (size_t i = 1; i < ARRAY_SIZE(names); i++)

@@ -134,7 +134,8 @@ static int take_value(struct reader *r, const struct opt_def *d, const char *sho
 {
 	if (!rest && d->type != OPT_FLAG) {
 		if (r->at >= r->n)
-			return err_set_kind(r->err, -EINVAL, ERR_USAGE, "%s: needs a value (%s)", shown, d->arg);
+			return err_set_kind(r->err, -EINVAL, ERR_USAGE, "%s: needs a value (%s)", shown,
+					    d->arg);
 		rest = r->argv[r->at++];
 	}
 	return add_value(r, d, shown, rest);
@@ -177,8 +178,8 @@ static void take_rest(struct reader *r)
 		strv_push(r->arena, &r->line->args, r->argv[r->at++]);
 }
 
-int opts_parse(const struct opt_syntax *syntax, char *const *argv, size_t n, struct arena *a, struct opt_line *line,
-	       struct error *err)
+int opts_parse(const struct opt_syntax *syntax, char *const *argv, size_t n, struct arena *a,
+	       struct opt_line *line, struct error *err)
 {
 	struct reader r = { syntax, argv, n, 0, a, line, err };
 

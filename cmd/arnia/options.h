@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #ifndef ARNIA_CLI_OPTIONS_H
 #define ARNIA_CLI_OPTIONS_H
-/* One parser for every verb's options, driven by tables; help, completion and the checks of values come from the same rows. */
+/* One parser for every verb's options, driven by tables; help, completion and the checks of values come
+ * from the same rows. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,39 +12,103 @@
 enum opt_type {
 	OPT_FLAG, /* num: 1, or 0 for --x=no */
 	OPT_TEXT,
-	OPT_CHOICE, /* one of `choices` */
-	OPT_SIZE, /* bytes */
-	OPT_LIMIT, /* bytes, or -1 / unlimited: num OPT_UNLIMITED */
-	OPT_COUNT, /* whole number */
+	OPT_CHOICE,	 /* one of `choices` */
+	OPT_SIZE,	 /* bytes */
+	OPT_LIMIT,	 /* bytes, or -1 / unlimited: num OPT_UNLIMITED */
+	OPT_COUNT,	 /* whole number */
 	OPT_COUNT_LIMIT, /* whole number, or -1 / unlimited */
-	OPT_INT, /* whole number with a sign: num is the two's complement */
-	OPT_DURATION, /* ms */
-	OPT_CPUS, /* thousandths */
+	OPT_INT,	 /* whole number with a sign: num is the two's complement */
+	OPT_DURATION,	 /* ms */
+	OPT_CPUS,	 /* thousandths */
 	OPT_SIGNAL,
 };
 #define OPT_UNLIMITED UINT64_MAX
 
 enum opt_id {
 	/* global */
-	O_FORMAT = 1, O_FIELDS, O_SORT, O_NO_HEADER, O_QUIET, O_YES, O_TIMEOUT, O_JOBS, O_COLOR, O_VERBOSE, O_JSON_ERRORS, O_IDEMPOTENT,
-	O_NO_START, O_HELP, O_VERSION,
+	O_FORMAT = 1,
+	O_FIELDS,
+	O_SORT,
+	O_NO_HEADER,
+	O_QUIET,
+	O_YES,
+	O_TIMEOUT,
+	O_JOBS,
+	O_COLOR,
+	O_VERBOSE,
+	O_JSON_ERRORS,
+	O_IDEMPOTENT,
+	O_NO_START,
+	O_HELP,
+	O_VERSION,
 	/* what a machine shall be */
-	O_NAME, O_TEMPLATE, O_DETACH, O_INTERACTIVE, O_TTY, O_NO_TTY, O_RM, O_ENV, O_ENV_FILE, O_WORKDIR, O_USER, O_HOSTNAME, O_ENTRYPOINT,
-	O_PUBLISH, O_VOLUME, O_TMPFS, O_CPUS, O_MEMORY, O_MEMORY_SWAP, O_SWAP, O_PIDS, O_ULIMIT, O_OOM_SCORE, O_RESTART, O_LABEL, O_READ_ONLY,
-	O_CAP_ADD, O_CAP_DROP, O_SECURITY, O_SYSCTL, O_DEVICE, O_DNS, O_NETWORK, O_INIT, O_NO_INIT, O_SYSTEM, O_TIME_NS, O_STOP_SIGNAL,
-	O_STOP_TIMEOUT, O_LOG_MAX, O_DETACH_KEYS, O_DRY_RUN,
+	O_NAME,
+	O_TEMPLATE,
+	O_DETACH,
+	O_INTERACTIVE,
+	O_TTY,
+	O_NO_TTY,
+	O_RM,
+	O_ENV,
+	O_ENV_FILE,
+	O_WORKDIR,
+	O_USER,
+	O_HOSTNAME,
+	O_ENTRYPOINT,
+	O_PUBLISH,
+	O_VOLUME,
+	O_TMPFS,
+	O_CPUS,
+	O_MEMORY,
+	O_MEMORY_SWAP,
+	O_SWAP,
+	O_PIDS,
+	O_ULIMIT,
+	O_OOM_SCORE,
+	O_RESTART,
+	O_LABEL,
+	O_READ_ONLY,
+	O_CAP_ADD,
+	O_CAP_DROP,
+	O_SECURITY,
+	O_SYSCTL,
+	O_DEVICE,
+	O_DNS,
+	O_NETWORK,
+	O_INIT,
+	O_NO_INIT,
+	O_SYSTEM,
+	O_TIME_NS,
+	O_STOP_SIGNAL,
+	O_STOP_TIMEOUT,
+	O_LOG_MAX,
+	O_DETACH_KEYS,
+	O_DRY_RUN,
 	/* the rest */
-	O_ALL, O_RUNNING, O_ATTACH, O_TIME, O_SIGNAL, O_FORCE, O_CONDITION, O_NO_INPUT, O_FOLLOW, O_SINCE, O_UNTIL, O_TAIL,
-	O_TIMESTAMPS, O_KILL, O_CLIENT,
+	O_ALL,
+	O_RUNNING,
+	O_ATTACH,
+	O_TIME,
+	O_SIGNAL,
+	O_FORCE,
+	O_CONDITION,
+	O_NO_INPUT,
+	O_FOLLOW,
+	O_SINCE,
+	O_UNTIL,
+	O_TAIL,
+	O_TIMESTAMPS,
+	O_KILL,
+	O_CLIENT,
 };
 
 struct opt_def {
 	enum opt_id id;
-	char key; /* of the short form, or 0 */
+	char key;	   /* of the short form, or 0 */
 	const char *names; /* long forms, space separated, the first is shown; "" when there is none */
 	enum opt_type type;
-	const char *arg; /* name of the value in help; NULL for flags */
-	const char *help; /* NULL: taken, not shown */
+	const char *arg;     /* name of the value in help; NULL for flags */
+	const char *help;    /* NULL: taken, not shown */
 	const char *choices; /* space separated; for OPT_CHOICE, and for completion */
 };
 struct opt_table {
@@ -67,8 +132,8 @@ struct opt_syntax {
 	bool stop; /* the first argument ends the options: what follows is a command of someone else's */
 };
 /* Read argv[0..n). Appends to *line (strings are borrowed from argv). -EINVAL, kind USAGE. */
-int opts_parse(const struct opt_syntax *syntax, char *const *argv, size_t n, struct arena *a, struct opt_line *line,
-	       struct error *err);
+int opts_parse(const struct opt_syntax *syntax, char *const *argv, size_t n, struct arena *a,
+	       struct opt_line *line, struct error *err);
 /* The last one given wins; NULL when not given. */
 const struct opt_val *opt_get(const struct opt_line *line, enum opt_id id);
 bool opt_flag(const struct opt_line *line, enum opt_id id, bool otherwise);

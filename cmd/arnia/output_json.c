@@ -2,10 +2,12 @@
 #include <string.h>
 #include "cmd/arnia/cli.h"
 
-/* Characters that JSON lets stand in a string and that steer a terminal: DEL, C1, directions, line separators. */
+/* Characters that JSON lets stand in a string and that steer a terminal: DEL, C1, directions, line
+ * separators. */
 static const struct {
 	uint16_t first, last;
-} steering[] = { { 0x7f, 0x9f }, { 0x61c, 0x61c }, { 0x200e, 0x200f }, { 0x2028, 0x202e }, { 0x2066, 0x2069 }, { 0xfeff, 0xfeff } };
+} steering[] = { { 0x7f, 0x9f },     { 0x61c, 0x61c },	 { 0x200e, 0x200f },
+		 { 0x2028, 0x202e }, { 0x2066, 0x2069 }, { 0xfeff, 0xfeff } };
 
 static bool is_steering(unsigned c)
 {

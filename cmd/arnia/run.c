@@ -38,7 +38,8 @@ static int take_answer(struct run *r, const json *reply, struct error *err)
 	return 0;
 }
 
-/* Run or Create, with the session's far end when there is one. Builds a shipped image that is not built, and asks again. */
+/* Run or Create, with the session's far end when there is one. Builds a shipped image that is not built,
+ * and asks again. */
 static int ask(struct run *r, const char *method, bool more, int session, struct error *err)
 {
 	for (bool again = false;; again = true) {
@@ -49,7 +50,8 @@ static int ask(struct run *r, const char *method, bool more, int session, struct
 		if (r->tty && session >= 0)
 			attach_add_size(p);
 		if (code == 0)
-			code = rpc_client_send(r->c->client, method, ptr_steal(&p), more, &session, session >= 0, err);
+			code = rpc_client_send(r->c->client, method, ptr_steal(&p), more, &session,
+					       session >= 0, err);
 		if (code == 0)
 			code = cli_next(r->c, &reply, NULL, err);
 		if (code == 0)
@@ -266,7 +268,8 @@ static bool exists_already(struct cli *c, const char *name)
 	return there;
 }
 
-/* With -t the first argument is the name, without it the image: `create 101 -t debian-12`, `create --name web debian-12`. */
+/* With -t the first argument is the name, without it the image: `create 101 -t debian-12`, `create --name
+ * web debian-12`. */
 int cmd_create(struct cli *c)
 {
 	const char *image = opt_text(&c->line, O_TEMPLATE), *name = opt_text(&c->line, O_NAME);

@@ -19,7 +19,8 @@ static const struct opt_def options[] = {
 	{ O_INTERACTIVE, 'i', "interactive", OPT_FLAG, NULL, "pass standard input on", NULL },
 	{ O_TTY, 't', "tty", OPT_FLAG, NULL, "give it a terminal (on a terminal it gets one anyway)", NULL },
 	{ O_NO_TTY, 'T', "no-tty", OPT_FLAG, NULL, "no terminal, whatever ours is", NULL },
-	{ O_DETACH_KEYS, 0, "detach-keys", OPT_TEXT, "KEYS", "keys that leave it running (ctrl-],ctrl-],ctrl-])", NULL },
+	{ O_DETACH_KEYS, 0, "detach-keys", OPT_TEXT, "KEYS",
+	  "keys that leave it running (ctrl-],ctrl-],ctrl-])", NULL },
 	{ O_RM, 0, "rm ephemeral", OPT_FLAG, NULL, "remove it when it has ended", NULL },
 	{ O_ENV, 'e', "env", OPT_TEXT, "K=V", "environment variable; K alone: ours", NULL },
 	{ O_ENV_FILE, 0, "env-file", OPT_TEXT, "FILE", "environment variables, one a line", NULL },
@@ -27,11 +28,14 @@ static const struct opt_def options[] = {
 	{ O_USER, 'u', "user", OPT_TEXT, "USER[:GROUP]", "user to run as", NULL },
 	{ O_HOSTNAME, 'h', "hostname", OPT_TEXT, "NAME", "host name (the machine's name)", NULL },
 	{ O_ENTRYPOINT, 0, "entrypoint", OPT_TEXT, "PROGRAM", "put before the command", NULL },
-	{ O_PUBLISH, 'p', "publish port", OPT_TEXT, "[[IP:]HOST:]PORT[/udp]", "publish a port, or a range A-B", NULL },
+	{ O_PUBLISH, 'p', "publish port", OPT_TEXT, "[[IP:]HOST:]PORT[/udp]",
+	  "publish a port, or a range A-B", NULL },
 	{ O_NETWORK, 0, "network net", OPT_CHOICE, "MODE", "routed, none or host", "routed none host" },
 	{ O_DNS, 0, "dns", OPT_TEXT, "IP", "name server", NULL },
-	{ O_VOLUME, 'v', "volume", OPT_TEXT, "DIR:TARGET[:ro]", "show a host folder or file inside (ro, rw, noidmap)", NULL },
-	{ O_TMPFS, 0, "tmpfs", OPT_TEXT, "TARGET[:size=64M]", "empty file system in memory (size, mode)", NULL },
+	{ O_VOLUME, 'v', "volume", OPT_TEXT, "DIR:TARGET[:ro]",
+	  "show a host folder or file inside (ro, rw, noidmap)", NULL },
+	{ O_TMPFS, 0, "tmpfs", OPT_TEXT, "TARGET[:size=64M]", "empty file system in memory (size, mode)",
+	  NULL },
 	{ O_DEVICE, 0, "device", OPT_TEXT, "DEV[:AS][:rwm]", "device node", NULL },
 	{ O_READ_ONLY, 0, "read-only", OPT_FLAG, NULL, "root file system read-only", NULL },
 	{ O_CPUS, 0, "cpus", OPT_CPUS, "N", "CPU time, 1.5 or 150%", NULL },
@@ -43,14 +47,16 @@ static const struct opt_def options[] = {
 	{ O_OOM_SCORE, 0, "oom-score-adj", OPT_INT, "N", "-1000 to 1000: whom the kernel kills first", NULL },
 	{ O_CAP_ADD, 0, "cap-add", OPT_TEXT, "CAP", "capability to have, or ALL", NULL },
 	{ O_CAP_DROP, 0, "cap-drop", OPT_TEXT, "CAP", "capability not to have, or ALL", NULL },
-	{ O_SECURITY, 0, "security-opt", OPT_TEXT, "OPTION", "no-new-privileges[=no], seccomp=FILE or a profile's name", NULL },
+	{ O_SECURITY, 0, "security-opt", OPT_TEXT, "OPTION",
+	  "no-new-privileges[=no], seccomp=FILE or a profile's name", NULL },
 	{ O_SYSCTL, 0, "sysctl", OPT_TEXT, "K=V", "kernel parameter of its namespaces", NULL },
 	{ O_INIT, 0, "init", OPT_FLAG, NULL, "a small init as process 1 (default)", NULL },
 	{ O_NO_INIT, 0, "no-init", OPT_FLAG, NULL, "the command itself is process 1", NULL },
 	{ O_SYSTEM, 0, "system image-init", OPT_FLAG, NULL, "the image's own init is process 1", NULL },
 	{ O_TIME_NS, 0, "time-namespace time-ns", OPT_FLAG, NULL, "uptime of its own", NULL },
 	{ O_STOP_SIGNAL, 0, "stop-signal", OPT_SIGNAL, "SIGNAL", "what stop sends first", NULL },
-	{ O_STOP_TIMEOUT, 0, "stop-timeout", OPT_DURATION, "TIME", "how long stop waits before the kill (10s)", NULL },
+	{ O_STOP_TIMEOUT, 0, "stop-timeout", OPT_DURATION, "TIME",
+	  "how long stop waits before the kill (10s)", NULL },
 	{ O_RESTART, 0, "restart", OPT_CHOICE, "no", "no: it is not started again", "no" },
 	{ O_LABEL, 'l', "label", OPT_TEXT, "K[=V]", "label, for list --label", NULL },
 	{ O_LOG_MAX, 0, "log-max", OPT_SIZE, "SIZE", "kept output (8M); 0: none", NULL },
@@ -125,7 +131,8 @@ static void add_texts(const struct cli *c, json *spec, const char *key, enum opt
 }
 
 /* "K=V" (with `alone`, also "K") as members of an object. */
-static int add_pairs(const struct cli *c, json *spec, const char *key, enum opt_id id, bool alone, struct error *err)
+static int add_pairs(const struct cli *c, json *spec, const char *key, enum opt_id id, bool alone,
+		     struct error *err)
 {
 	const char *shown = id == O_LABEL ? "--label" : "--sysctl";
 	json *o = NULL;
@@ -212,7 +219,8 @@ static int add_security(const struct cli *c, json *spec, struct error *err)
 /* docker's --memory-swap is both together; ours is swap alone. */
 static int add_swap(const struct cli *c, json *spec, struct error *err)
 {
-	uint64_t memory = opt_num(&c->line, O_MEMORY, OPT_UNLIMITED), both = opt_num(&c->line, O_MEMORY_SWAP, 0);
+	uint64_t memory = opt_num(&c->line, O_MEMORY, OPT_UNLIMITED),
+		 both = opt_num(&c->line, O_MEMORY_SWAP, 0);
 
 	if (!opt_get(&c->line, O_MEMORY_SWAP))
 		return 0;
@@ -221,7 +229,8 @@ static int add_swap(const struct cli *c, json *spec, struct error *err)
 		return 0;
 	}
 	if (memory == OPT_UNLIMITED || both < memory)
-		return err_set_kind(err, -EINVAL, ERR_USAGE, "--memory-swap: needs --memory, and at least as much as it");
+		return err_set_kind(err, -EINVAL, ERR_USAGE,
+				    "--memory-swap: needs --memory, and at least as much as it");
 	json_add_u64(spec, "swap", both - memory);
 	return 0;
 }
@@ -232,12 +241,23 @@ static void add_plain(const struct cli *c, json *spec)
 		enum opt_id id;
 		const char *key;
 	} rows[] = {
-		{ O_WORKDIR, "workdir" },     { O_USER, "user" },	    { O_HOSTNAME, "hostname" },
-		{ O_RM, "remove" },	      { O_READ_ONLY, "readOnly" },  { O_NO_INIT, "noInit" },
-		{ O_SYSTEM, "imageInit" },    { O_TIME_NS, "timeNamespace" }, { O_MEMORY, "memory" },
-		{ O_SWAP, "swap" },	      { O_PIDS, "pids" },	    { O_NETWORK, "network" },
-		{ O_OOM_SCORE, "oomScoreAdj" }, { O_STOP_SIGNAL, "stopSignal" }, { O_STOP_TIMEOUT, "stopTimeout" },
-		{ O_LOG_MAX, "logMax" },      { O_RESTART, "restart" },
+		{ O_WORKDIR, "workdir" },
+		{ O_USER, "user" },
+		{ O_HOSTNAME, "hostname" },
+		{ O_RM, "remove" },
+		{ O_READ_ONLY, "readOnly" },
+		{ O_NO_INIT, "noInit" },
+		{ O_SYSTEM, "imageInit" },
+		{ O_TIME_NS, "timeNamespace" },
+		{ O_MEMORY, "memory" },
+		{ O_SWAP, "swap" },
+		{ O_PIDS, "pids" },
+		{ O_NETWORK, "network" },
+		{ O_OOM_SCORE, "oomScoreAdj" },
+		{ O_STOP_SIGNAL, "stopSignal" },
+		{ O_STOP_TIMEOUT, "stopTimeout" },
+		{ O_LOG_MAX, "logMax" },
+		{ O_RESTART, "restart" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #ifndef ARNIA_CLI_RUN_OPTS_H
 #define ARNIA_CLI_RUN_OPTS_H
-/* run_values.c: texts of options of `run` into the objects of arnia.varlink, pushed to an array. -EINVAL (USAGE). */
+/* run_values.c: texts of options of `run` into the objects of arnia.varlink, pushed to an array. -EINVAL
+ * (USAGE). */
 #include "lib/base/error.h"
 #include "lib/base/json.h"
 

@@ -139,7 +139,8 @@ int parse_volume(const char *text, json *mounts, struct error *err)
 {
 	auto_free char *copy = str_dup(text);
 	auto_json json *m = json_new_obj();
-	char *rest = copy, path[PATH_MAX], *source = strsep(&rest, ":"), *target = rest ? strsep(&rest, ":") : NULL;
+	char *rest = copy, path[PATH_MAX], *source = strsep(&rest, ":"),
+	     *target = rest ? strsep(&rest, ":") : NULL;
 	int r;
 
 	if (str_is_empty(source) || str_is_empty(target) || (rest && strchr(rest, ':')))

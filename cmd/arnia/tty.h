@@ -20,8 +20,8 @@ struct tty {
 	struct sigaction old_pipe;
 };
 #define TTY_NONE ((struct tty){ .signals = -1 })
-/* Take the signals that would end us (and SIGWINCH) as data, SIGPIPE as an error of write(2), so that what follows is always undone; with raw, make the terminal pass every
- * key on. Undo with tty_done. */
+/* Take the signals that would end us (and SIGWINCH) as data, SIGPIPE as an error of write(2), so that what
+ * follows is always undone; with raw, make the terminal pass every key on. Undo with tty_done. */
 int tty_begin(struct tty *t, bool raw, struct error *err);
 void tty_done(struct tty *t);
 /* A signal that came, 0 when none. */

@@ -55,8 +55,8 @@ static int lost(struct rpc_client *c, int code, struct error *err)
 	return err_set_kind(err, code, ERR_UNREACHABLE, "the daemon closed the connection");
 }
 
-int rpc_client_send(struct rpc_client *c, const char *method, json *params, bool more, const int *fds, size_t nfds,
-		    struct error *err)
+int rpc_client_send(struct rpc_client *c, const char *method, json *params, bool more, const int *fds,
+		    size_t nfds, struct error *err)
 {
 	struct wire_out out = { 0 };
 	auto_json json *m = json_new_obj();
@@ -89,7 +89,8 @@ static void set_error(const char *name, const json *params, struct error *err)
 	if (text)
 		err_set_kind(err, -(int)code, rpc_error_kind(name), "%s", text);
 	else
-		err_set_kind(err, -(int)code, rpc_error_kind(name), "%s%s%s", name, what ? ": " : "", what ?: "");
+		err_set_kind(err, -(int)code, rpc_error_kind(name), "%s%s%s", name, what ? ": " : "",
+			     what ?: "");
 	if (hint)
 		err_hint(err, "%s", hint);
 	if (err)
@@ -104,7 +105,8 @@ static int decode_reply(const json *m, json **ret, bool *more, struct error *err
 	struct error e;
 
 	if (json_kind_of(m) != JSON_OBJECT || json_get_str(m, "error", &name, NULL) < 0 ||
-	    json_get_obj(m, "parameters", &params, NULL) < 0 || json_get_bool(m, "continues", &continues, NULL) < 0)
+	    json_get_obj(m, "parameters", &params, NULL) < 0 ||
+	    json_get_bool(m, "continues", &continues, NULL) < 0)
 		return err_set(err, -EPROTO, "the daemon's answer is not varlink");
 	if (name) {
 		set_error(name, params, &e);
@@ -150,7 +152,8 @@ static int next_message(struct rpc_client *c, int timeout_ms, struct error *err)
 		if (until)
 			n = wait_readable(c, until);
 		if (n == -ETIMEDOUT)
-			return err_set_kind(err, -ETIMEDOUT, ERR_TIMEOUT, "no answer within %d ms", timeout_ms);
+			return err_set_kind(err, -ETIMEDOUT, ERR_TIMEOUT, "no answer within %d ms",
+					    timeout_ms);
 		if (n > 0)
 			n = wire_read(&c->in, c->fd, REPLY_MAX);
 		if (n == 0 || n == -ECONNRESET || n == -EPIPE)

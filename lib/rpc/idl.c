@@ -273,6 +273,7 @@ int rpc_interface_check(const char *text, const struct rpc_method *methods, size
 	}
 	for (size_t k = 0; k < i.methods.n; k++)
 		if (!has(&offered, i.methods.v[k]))
-			return err_set(err, -EINVAL, "%s.%s is described and not offered", i.name, i.methods.v[k]);
+			return err_set(err, -EINVAL, "%s.%s is described and not offered", i.name,
+				       i.methods.v[k]);
 	return 0;
 }

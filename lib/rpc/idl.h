@@ -7,7 +7,7 @@
 
 struct idl {
 	struct arena arena;
-	const char *name; /* "io.arnia" */
+	const char *name;		    /* "io.arnia" */
 	struct strv types, methods, errors; /* without the interface's name */
 };
 /* 0, or -EINVAL with "line N: ..." (syntax, a name given twice, a type that is not defined). */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lib/rpc/rpc.h"
 
-/* The file itself (paths are from the tree's root, where the compiler runs), so that the documentation and what the daemon
- * tells about itself are one text. */
+/* The file itself (paths are from the tree's root, where the compiler runs), so that the documentation and
+ * what the daemon tells about itself are one text. */
 __asm__(".section .rodata\n"
 	".global rpc_interface_text\n"
 	".type rpc_interface_text, %object\n"

@@ -10,8 +10,8 @@
 #define DEFAULT_REQUEST (1u << 20)
 #define DEFAULT_QUEUED (4u << 20)
 #define DEFAULT_REQUEST_MS 10000
-/* A connection may always hold this much; beyond it all of them together share the budget, so that many clients that are each within
- * their own limits cannot fill the memory either. */
+/* A connection may always hold this much; beyond it all of them together share the budget, so that many
+ * clients that are each within their own limits cannot fill the memory either. */
 #define FREE_BYTES (64u << 10)
 #define BUDGET_BYTES (24u << 20)
 #define PAUSE_MS 100 /* without accepting, when the process has no descriptor left */
@@ -45,7 +45,8 @@ static void list_del(struct conn *c)
 		s->last = c->prev;
 }
 
-/* Bring the totals up to date. False: over the budget, and this connection is one of those that make it so. */
+/* Bring the totals up to date. False: over the budget, and this connection is one of those that make it
+ * so. */
 static bool conn_account(struct conn *c)
 {
 	struct rpc_server *s = c->server;
@@ -103,7 +104,8 @@ void conn_doom(struct conn *c)
 	c->timer = loop_add_timer(c->server->loop, 0, conn_timeout, c);
 }
 
-/* What to be woken for. EPOLLHUP comes unasked while the set is not empty, so EPOLLERR alone means: only when the client is gone. */
+/* What to be woken for. EPOLLHUP comes unasked while the set is not empty, so EPOLLERR alone means: only
+ * when the client is gone. */
 static void conn_watch(struct conn *c)
 {
 	uint32_t events = EPOLLERR;
@@ -301,8 +303,12 @@ struct rpc_server *rpc_server_new(struct loop *l, int listen_fd, const struct rp
 {
 	struct rpc_server *s = mem_alloc(sizeof(*s));
 
-	*s = (struct rpc_server){ .loop = l, .fd = listen_fd, .methods = methods, .n_methods = n,
-				  .text = interface_text, .arg = arg };
+	*s = (struct rpc_server){ .loop = l,
+				  .fd = listen_fd,
+				  .methods = methods,
+				  .n_methods = n,
+				  .text = interface_text,
+				  .arg = arg };
 	if (limits)
 		s->limits = *limits;
 	s->limits.max_connections = s->limits.max_connections ?: DEFAULT_CONNECTIONS;

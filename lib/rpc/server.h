@@ -17,16 +17,16 @@ struct conn {
 	struct wire_in in;
 	struct wire_out out;
 	size_t counted_in, counted_out; /* what of the buffers is in the server's totals */
-	struct rpc_call *call; /* the one being answered; the next waits for its final reply */
+	struct rpc_call *call;		/* the one being answered; the next waits for its final reply */
 	struct sock_peer peer;
 	bool trusted; /* may call methods that are not open */
-	bool busy; /* conn_ready is on the stack and will free it */
+	bool busy;    /* conn_ready is on the stack and will free it */
 	bool eof, closed, doomed;
 	bool closing; /* no more requests; close when all is sent */
 };
 struct rpc_call {
-	struct rpc_server *server; /* NULL: the server is gone */
-	struct conn *conn; /* NULL: the client is gone, the reply goes nowhere */
+	struct rpc_server *server;    /* NULL: the server is gone */
+	struct conn *conn;	      /* NULL: the client is gone, the reply goes nowhere */
 	struct rpc_call *prev, *next; /* of server->calls */
 	json *msg;
 	const json *params;
@@ -60,7 +60,8 @@ void call_fail_member(struct rpc_call *call, const char *name, const char *key, 
 void call_client_gone(struct rpc_call *call);
 
 /* server.c */
-/* Serve a connected, non-blocking socket, which is taken. False: turned away. The server may be gone afterwards. */
+/* Serve a connected, non-blocking socket, which is taken. False: turned away. The server may be gone
+ * afterwards. */
 bool server_adopt(struct rpc_server *s, int fd);
 /* Queue and send; a failure or a reader that is too slow dooms the connection. `text` is taken. */
 void conn_send(struct conn *c, char *text, const int *fds, size_t nfds);

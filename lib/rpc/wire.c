@@ -35,7 +35,8 @@ static void make_room(struct wire_in *in)
 /* Where the last message that has a byte before `end` begins. */
 static size_t last_begin(const struct wire_in *in, size_t end)
 {
-	const char *nul = end - 1 > in->start ? memrchr(in->buf + in->start, '\0', end - 1 - in->start) : NULL;
+	const char *nul =
+		end - 1 > in->start ? memrchr(in->buf + in->start, '\0', end - 1 - in->start) : NULL;
 
 	return nul ? (size_t)(nul - in->buf) + 1 : in->start;
 }
@@ -60,12 +61,14 @@ long wire_read(struct wire_in *in, int fd, size_t max)
 		return n;
 	in->len += (size_t)n;
 	keep_fds(in, fds, nfds);
-	if (in->len - in->start > max && !memchr(in->buf + in->scanned, '\0', max + 1 - (in->scanned - in->start)))
+	if (in->len - in->start > max &&
+	    !memchr(in->buf + in->scanned, '\0', max + 1 - (in->scanned - in->start)))
 		return -EMSGSIZE;
 	return n;
 }
 
-/* Hand the descriptors of the message that ends before `end` over; more than one message may have: close those. */
+/* Hand the descriptors of the message that ends before `end` over; more than one message may have: close
+ * those. */
 static void take_fds(struct wire_in *in, size_t end, struct wire_msg *m)
 {
 	size_t left = 0;
@@ -83,7 +86,8 @@ static void take_fds(struct wire_in *in, size_t end, struct wire_msg *m)
 
 int wire_next(struct wire_in *in, struct wire_msg *ret)
 {
-	const char *nul = in->len > in->scanned ? memchr(in->buf + in->scanned, '\0', in->len - in->scanned) : NULL;
+	const char *nul =
+		in->len > in->scanned ? memchr(in->buf + in->scanned, '\0', in->len - in->scanned) : NULL;
 	size_t end;
 
 	if (!nul) {

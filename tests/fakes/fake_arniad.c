@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A daemon that has no machines and answers as if it had: fake_arniad DIR serves DIR/run/arnia.sock for the tests of the command line. Each request is
- * written to DIR/requests (method, space, parameters, newline). Names choose the answer: see machine_of.
+ * A daemon that has no machines and answers as if it had: fake_arniad DIR serves DIR/run/arnia.sock for the
+ * tests of the command line. Each request is written to DIR/requests (method, space, parameters, newline).
+ * Names choose the answer: see machine_of.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -70,7 +71,8 @@ static void add_strings(json *o, const char *key, const char *a, const char *b)
 	json_add(o, key, arr);
 }
 
-/* "web" runs, "idle" has stopped, "evil" has escape sequences for a terminal. NULL: there is none of that name. */
+/* "web" runs, "idle" has stopped, "evil" has escape sequences for a terminal. NULL: there is none of that
+ * name. */
 static json *machine_of(const char *name)
 {
 	static const struct {
@@ -116,7 +118,8 @@ static json *machine_of(const char *name)
 	return NULL;
 }
 
-/* What a verb meets: "no*" is not there, "busy" in the wrong state, "denied" not allowed, ... True: answered. */
+/* What a verb meets: "no*" is not there, "busy" in the wrong state, "denied" not allowed, ... True:
+ * answered. */
 bool fake_answered(struct rpc_call *c)
 {
 	static const struct {
@@ -291,7 +294,8 @@ static void wait_for(struct rpc_call *c, void *arg)
 /* Without a terminal: on the given descriptors. With one: a pipe stands for the pty's master. */
 static void exec(struct rpc_call *c, void *arg)
 {
-	auto_fd int session = rpc_take_fd(c, 0), in = rpc_take_fd(c, 1), out_fd = rpc_take_fd(c, 2), err = rpc_take_fd(c, 3);
+	auto_fd int session = rpc_take_fd(c, 0), in = rpc_take_fd(c, 1), out_fd = rpc_take_fd(c, 2),
+		    err = rpc_take_fd(c, 3);
 	auto_free char *word = NULL;
 	const json *command = NULL;
 	bool tty = false;
@@ -372,53 +376,6 @@ static void logs(struct rpc_call *c, void *arg)
 	rpc_reply_fds(c, out, fds, 2);
 }
 
-static void events(struct rpc_call *c, void *arg)
-{
-	static const char *const types[] = { "create", "start", "exit" };
-
-	(void)arg;
-	fake_note(c, "Events");
-	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
-		json *o = json_new_obj(), *data = json_new_obj();
-
-		json_add_u64(o, "sequence", i + 1);
-		json_add_str(o, "time", "2026-01-31T12:00:00Z");
-		json_add_str(o, "type", types[i]);
-		json_add_str(o, "name", "web");
-		json_add_str(data, "what", "x\ny");
-		json_add(o, "data", data);
-		if (i + 1 < ARRAY_SIZE(types))
-			rpc_reply_more(c, o);
-		else
-			rpc_reply(c, o);
-	}
-}
-
-static void one_text(struct rpc_call *c, const char *member, const char *text)
-{
-	json *o;
-
-	if (fake_answered(c))
-		return;
-	o = json_new_obj();
-	json_add_str(o, member, text);
-	rpc_reply(c, o);
-}
-
-static void explain(struct rpc_call *c, void *arg)
-{
-	(void)arg;
-	fake_note(c, "Explain");
-	one_text(c, "text", "cgroup arnia/c-1\nmount /\033[2J proc\n");
-}
-
-static void version(struct rpc_call *c, void *arg)
-{
-	(void)arg;
-	fake_note(c, "Version");
-	one_text(c, "version", "9.9.9");
-}
-
 static void plain(struct rpc_call *c, const char *method)
 {
 	json *o;
@@ -433,11 +390,11 @@ static void plain(struct rpc_call *c, const char *method)
 	rpc_reply(c, o);
 }
 
-#define PLAIN(fn, name)                                \
-	static void fn(struct rpc_call *c, void *arg) \
-	{                                              \
-		(void)arg;                             \
-		plain(c, name);                        \
+#define PLAIN(fn, name)                                                                                      \
+	static void fn(struct rpc_call *c, void *arg)                                                        \
+	{                                                                                                    \
+		(void)arg;                                                                                   \
+		plain(c, name);                                                                              \
 	}
 PLAIN(start, "Start")
 PLAIN(stop, "Stop")
@@ -451,19 +408,32 @@ PLAIN(image_remove, "ImageRemove")
 PLAIN(host_shutdown, "HostShutdown")
 
 static const struct rpc_method methods[] = {
-	{ "io.arnia.Version", version, true },	     { "io.arnia.List", list, false },
-	{ "io.arnia.Inspect", inspect, false },	     { "io.arnia.Explain", explain, false },
-	{ "io.arnia.Create", create, false },	     { "io.arnia.Start", start, false },
-	{ "io.arnia.Run", run, false },		     { "io.arnia.Stop", stop, false },
-	{ "io.arnia.Restart", restart, false },	     { "io.arnia.Kill", kill_it, false },
-	{ "io.arnia.Pause", pause_it, false },	     { "io.arnia.Resume", resume, false },
-	{ "io.arnia.Remove", remove_it, false },     { "io.arnia.Wait", wait_for, false },
-	{ "io.arnia.Rename", rename_it, false },     { "io.arnia.Exec", exec, false },
-	{ "io.arnia.Attach", attach, false },	     { "io.arnia.Logs", logs, false },
-	{ "io.arnia.Events", events, false },	     { "io.arnia.ImageList", fake_image_list, false },
-	{ "io.arnia.ImageInfo", fake_image_info, false }, { "io.arnia.ImageBuild", fake_image_build, false },
-	{ "io.arnia.ImageRemove", image_remove, false }, { "io.arnia.HostInfo", fake_host_info, false },
-	{ "io.arnia.HostDoctor", fake_host_doctor, false }, { "io.arnia.HostShutdown", host_shutdown, false },
+	{ "io.arnia.Version", fake_version, true },
+	{ "io.arnia.List", list, false },
+	{ "io.arnia.Inspect", inspect, false },
+	{ "io.arnia.Explain", fake_explain, false },
+	{ "io.arnia.Create", create, false },
+	{ "io.arnia.Start", start, false },
+	{ "io.arnia.Run", run, false },
+	{ "io.arnia.Stop", stop, false },
+	{ "io.arnia.Restart", restart, false },
+	{ "io.arnia.Kill", kill_it, false },
+	{ "io.arnia.Pause", pause_it, false },
+	{ "io.arnia.Resume", resume, false },
+	{ "io.arnia.Remove", remove_it, false },
+	{ "io.arnia.Wait", wait_for, false },
+	{ "io.arnia.Rename", rename_it, false },
+	{ "io.arnia.Exec", exec, false },
+	{ "io.arnia.Attach", attach, false },
+	{ "io.arnia.Logs", logs, false },
+	{ "io.arnia.Events", fake_events, false },
+	{ "io.arnia.ImageList", fake_image_list, false },
+	{ "io.arnia.ImageInfo", fake_image_info, false },
+	{ "io.arnia.ImageBuild", fake_image_build, false },
+	{ "io.arnia.ImageRemove", image_remove, false },
+	{ "io.arnia.HostInfo", fake_host_info, false },
+	{ "io.arnia.HostDoctor", fake_host_doctor, false },
+	{ "io.arnia.HostShutdown", host_shutdown, false },
 };
 
 static void on_signal(void *arg, int sig)

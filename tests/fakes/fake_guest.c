@@ -36,7 +36,8 @@ static void cat(int s)
 			say(s, SESSION_OUT, buf + 1, (size_t)n - 1);
 }
 
-/* A guest that knows a few commands: echo WORD, fail CODE, die SIGNAL, cat, size, gone, hang. Returns a wait-like status: code, or -signal. */
+/* A guest that knows a few commands: echo WORD, fail CODE, die SIGNAL, cat, size, gone, hang. Returns a
+ * wait-like status: code, or -signal. */
 static int play(int s, const json *params, const json *command)
 {
 	const char *word = json_str(json_at(command, 0)), *more = json_str(json_at(command, 1));
@@ -52,7 +53,8 @@ static int play(int s, const json *params, const json *command)
 	if (str_eq(word, "cat"))
 		cat(s);
 	if (str_eq(word, "size")) {
-		snprintf(text, sizeof(text), "%llu %llu\n", (unsigned long long)rows, (unsigned long long)columns);
+		snprintf(text, sizeof(text), "%llu %llu\n", (unsigned long long)rows,
+			 (unsigned long long)columns);
 		guest_say(s, SESSION_OUT, text);
 	}
 	if (str_eq(word, "die"))

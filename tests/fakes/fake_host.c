@@ -83,3 +83,50 @@ void fake_host_doctor(struct rpc_call *c, void *arg)
 	json_add(o, "checks", rows);
 	rpc_reply(c, o);
 }
+
+void fake_events(struct rpc_call *c, void *arg)
+{
+	static const char *const types[] = { "create", "start", "exit" };
+
+	(void)arg;
+	fake_note(c, "Events");
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		json *o = json_new_obj(), *data = json_new_obj();
+
+		json_add_u64(o, "sequence", i + 1);
+		json_add_str(o, "time", "2026-01-31T12:00:00Z");
+		json_add_str(o, "type", types[i]);
+		json_add_str(o, "name", "web");
+		json_add_str(data, "what", "x\ny");
+		json_add(o, "data", data);
+		if (i + 1 < ARRAY_SIZE(types))
+			rpc_reply_more(c, o);
+		else
+			rpc_reply(c, o);
+	}
+}
+
+static void one_text(struct rpc_call *c, const char *member, const char *text)
+{
+	json *o;
+
+	if (fake_answered(c))
+		return;
+	o = json_new_obj();
+	json_add_str(o, member, text);
+	rpc_reply(c, o);
+}
+
+void fake_explain(struct rpc_call *c, void *arg)
+{
+	(void)arg;
+	fake_note(c, "Explain");
+	one_text(c, "text", "cgroup arnia/c-1\nmount /\033[2J proc\n");
+}
+
+void fake_version(struct rpc_call *c, void *arg)
+{
+	(void)arg;
+	fake_note(c, "Version");
+	one_text(c, "version", "9.9.9");
+}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a client can send, to a server in this process: 0xff bytes cut the input into separate sends; one that begins with '@' has a descriptor with it. Input
- * that begins with "interface" is read as a .varlink text instead.
+ * What a client can send, to a server in this process: 0xff bytes cut the input into separate sends; one that
+ * begins with '@' has a descriptor with it. Input that begins with "interface" is read as a .varlink text
+ * instead.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #ifndef ARNIA_TESTS_RPC_TEST_H
 #define ARNIA_TESTS_RPC_TEST_H
-/* A server on a socket of its own and raw clients, all in one process: the loop is turned until nothing moves. */
+/* A server on a socket of its own and raw clients, all in one process: the loop is turned until nothing
+ * moves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,12 +20,13 @@ struct rig {
 	size_t n_held, n_calls, n_gone, n_freed_held;
 	int streaming;
 };
-/* Methods: t.Echo (replies its parameters), t.Hold (kept in held), t.Many (three replies with more), t.Fds (gives back what came), t.Fail, t.Open. */
+/* Methods: t.Echo (replies its parameters), t.Hold (kept in held), t.Many (three replies with more), t.Fds
+ * (gives back what came), t.Fail, t.Open. */
 void rig_up(struct rig *g, const struct rpc_limits *limits);
 void rig_down(struct rig *g);
 void rig_turn(struct rig *g, unsigned ms); /* let the loop run for that long */
-int rig_connect(struct rig *g); /* non-blocking raw socket */
-void rig_say(int s, const char *text); /* with its NUL */
+int rig_connect(struct rig *g);		   /* non-blocking raw socket */
+void rig_say(int s, const char *text);	   /* with its NUL */
 /* What came, NULs shown as newlines; "" when nothing; *eof when closed. Static buffer. */
 const char *rig_hear(int s, bool *eof);
 /* say, turn, hear */

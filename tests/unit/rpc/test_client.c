@@ -180,8 +180,14 @@ static void daemon_goes(void **state)
 /* What is no varlink from the other side is an error, not a crash. */
 static void nonsense_answers(void **state)
 {
-	static const char *const answers[] = { "x", "[]", "{\"error\":1}", "{\"parameters\":[]}", "{\"continues\":\"\"}",
-					       "{\"error\":\"\\u001b[2J\",\"parameters\":{\"text\":\"a\\u001b[2Jb\"}}" };
+	static const char *const answers[] = {
+		"x",
+		"[]",
+		"{\"error\":1}",
+		"{\"parameters\":[]}",
+		"{\"continues\":\"\"}",
+		"{\"error\":\"\\u001b[2J\",\"parameters\":{\"text\":\"a\\u001b[2Jb\"}}"
+	};
 	struct error err = { 0 };
 
 	(void)state;

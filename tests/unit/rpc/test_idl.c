@@ -26,8 +26,9 @@ static bool has(const struct strv *sv, const char *name)
 
 static void arnia_varlink_is_correct(void **state)
 {
-	static const enum err_kind kinds[] = { ERR_FAILED, ERR_USAGE, ERR_NOT_FOUND, ERR_STATE, ERR_PERM, ERR_TIMEOUT,
-					       ERR_REFUSED, ERR_UNSUPPORTED, ERR_CANNOT_RUN, ERR_NO_COMMAND };
+	static const enum err_kind kinds[] = { ERR_FAILED,     ERR_USAGE,     ERR_NOT_FOUND, ERR_STATE,
+					       ERR_PERM,       ERR_TIMEOUT,   ERR_REFUSED,   ERR_UNSUPPORTED,
+					       ERR_CANNOT_RUN, ERR_NO_COMMAND };
 	struct error err = { 0 };
 	struct idl i = { 0 };
 
@@ -54,7 +55,8 @@ static void good_texts(void **state)
 		"# x\ninterface a.b # y\n# z",
 		"interface a.b\ntype T ()",
 		"interface a.b\ntype T (a: int, b: ?[]string, c: [string]?(x: bool), d: (one, two))",
-		"interface a.b-c.d\ntype A (b: B)\ntype B (a: ?[]A)\nmethod M(a: A)->(o: object)error E(x: any)",
+		"interface a.b-c.d\ntype A (b: B)\ntype B (a: ?[]A)\nmethod M(a: A)->(o: object)error E(x: "
+		"any)",
 	};
 	struct error err;
 
@@ -71,12 +73,27 @@ static void good_texts(void **state)
 static void bad_texts(void **state)
 {
 	static const char *const bad[] = {
-		"", "interface", "interface a", "interface a.", "method M() -> ()", "interface a.b\nmethod m() -> ()",
-		"interface a.b\nmethod M()", "interface a.b\nmethod M() -> (a: int", "interface a.b\nmethod M(a) -> ()",
-		"interface a.b\nmethod M(a: int,) -> ()", "interface a.b\ntype T (a: integer)",
-		"interface a.b\ntype T (a: Missing)", "interface a.b\ntype T (a: ??int)", "interface a.b\ntype T (a: [int]int)",
-		"interface a.b\ntype T (a, b: int)", "interface a.b\ntype T (a: int, b)", "interface a.b\ntype T ()\nerror T ()",
-		"interface a.b\ntype T (a.b: int)", "interface a.b\ntype T (a_: int)", "interface a.b\nhello", "interface a.b {",
+		"",
+		"interface",
+		"interface a",
+		"interface a.",
+		"method M() -> ()",
+		"interface a.b\nmethod m() -> ()",
+		"interface a.b\nmethod M()",
+		"interface a.b\nmethod M() -> (a: int",
+		"interface a.b\nmethod M(a) -> ()",
+		"interface a.b\nmethod M(a: int,) -> ()",
+		"interface a.b\ntype T (a: integer)",
+		"interface a.b\ntype T (a: Missing)",
+		"interface a.b\ntype T (a: ??int)",
+		"interface a.b\ntype T (a: [int]int)",
+		"interface a.b\ntype T (a, b: int)",
+		"interface a.b\ntype T (a: int, b)",
+		"interface a.b\ntype T ()\nerror T ()",
+		"interface a.b\ntype T (a.b: int)",
+		"interface a.b\ntype T (a_: int)",
+		"interface a.b\nhello",
+		"interface a.b {",
 		"interface a.b\ntype T (a: [][][][][][][][][][][][][][][][][]int)",
 	};
 	struct error err;
@@ -110,8 +127,10 @@ static void table_and_text_agree(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(embedded_text_is_the_file), cmocka_unit_test(arnia_varlink_is_correct),
-		cmocka_unit_test(good_texts),		     cmocka_unit_test(bad_texts),
+		cmocka_unit_test(embedded_text_is_the_file),
+		cmocka_unit_test(arnia_varlink_is_correct),
+		cmocka_unit_test(good_texts),
+		cmocka_unit_test(bad_texts),
 		cmocka_unit_test(table_and_text_agree),
 	};
 

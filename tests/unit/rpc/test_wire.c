@@ -99,7 +99,8 @@ static void descriptors_stay_with_their_message(void **state)
 {
 	struct wire_out out = { 0 };
 	struct wire_in in = { 0 };
-	int s[2], fd[2] = { open("/dev/null", O_RDONLY | O_CLOEXEC), open("/dev/null", O_RDONLY | O_CLOEXEC) };
+	int s[2],
+		fd[2] = { open("/dev/null", O_RDONLY | O_CLOEXEC), open("/dev/null", O_RDONLY | O_CLOEXEC) };
 	size_t before;
 
 	(void)state;
@@ -133,7 +134,9 @@ static void too_many_descriptors(void **state)
 		char room[CMSG_SPACE(sizeof(many))];
 	} control = { 0 };
 	struct iovec iov = { "x", 2 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	size_t before;
 
 	(void)state;
@@ -146,7 +149,8 @@ static void too_many_descriptors(void **state)
 	assert_int_equal(sendmsg(s[0], &m, 0), 2);
 	assert_int_equal(wire_read(&in, s[1], 100), -EPROTO);
 	assert_int_equal(count_fds(), before);
-	assert_int_equal(wire_put(&(struct wire_out){ 0 }, s[0], str_dup("x"), many, ARRAY_SIZE(many)), -EINVAL);
+	assert_int_equal(wire_put(&(struct wire_out){ 0 }, s[0], str_dup("x"), many, ARRAY_SIZE(many)),
+			 -EINVAL);
 	wire_in_done(&in);
 	pair_close(s);
 	close(fd);
@@ -194,9 +198,11 @@ static void queues_what_does_not_fit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(splits_and_joins),	cmocka_unit_test(refuses_long),
+		cmocka_unit_test(splits_and_joins),
+		cmocka_unit_test(refuses_long),
 		cmocka_unit_test(descriptors_stay_with_their_message),
-		cmocka_unit_test(too_many_descriptors), cmocka_unit_test(queues_what_does_not_fit),
+		cmocka_unit_test(too_many_descriptors),
+		cmocka_unit_test(queues_what_does_not_fit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@
 struct stage {
 	pid_t pid;
 	int terminal; /* master of the client's terminal */
-	int keeper; /* far end of the session */
+	int keeper;   /* far end of the session */
 	struct termios before;
 	struct strbuf shown; /* read from the terminal so far */
 };
@@ -36,7 +36,9 @@ static int play(struct attach *a)
 
 	if (attach_run(a, &err) < 0)
 		return 99;
-	return a->end == ATTACH_EXITED ? attach_code(a) : a->end == ATTACH_SIGNALLED ? a->signal : 100 + (int)a->end;
+	return a->end == ATTACH_EXITED	    ? attach_code(a)
+	       : a->end == ATTACH_SIGNALLED ? a->signal
+					    : 100 + (int)a->end;
 }
 
 static struct stage begin(bool tty, bool pass_master)
@@ -359,7 +361,8 @@ static void a_lot_of_input(void **state)
 	assert_int_equal(got, SIZE);
 	buf[0] = SESSION_EXIT;
 	memcpy(buf + 1, &(struct session_exit){ CLD_EXITED, 0 }, sizeof(struct session_exit));
-	assert_int_equal(send(s[1], buf, 1 + sizeof(struct session_exit), 0), 1 + sizeof(struct session_exit));
+	assert_int_equal(send(s[1], buf, 1 + sizeof(struct session_exit), 0),
+			 1 + sizeof(struct session_exit));
 	assert_int_equal(waitpid(client, &status, 0), client);
 	assert_int_equal(status, 0);
 	assert_int_equal(waitpid(writer, &status, 0), writer);
@@ -373,9 +376,14 @@ static void exit_records(void **state)
 		const char *text;
 		int code;
 	} cases[] = {
-		{ "{\"code\":0}", 0 },		      { "{\"code\":255}", 255 },	 { "{\"code\":256}", -1 },
-		{ "{\"signal\":\"KILL\"}", 137 },     { "{\"signal\":\"SIGTERM\"}", 143 }, { "{\"signal\":\"X\"}", -1 },
-		{ "{\"cause\":\"unknown\"}", -1 },    { "{}", -1 },
+		{ "{\"code\":0}", 0 },
+		{ "{\"code\":255}", 255 },
+		{ "{\"code\":256}", -1 },
+		{ "{\"signal\":\"KILL\"}", 137 },
+		{ "{\"signal\":\"SIGTERM\"}", 143 },
+		{ "{\"signal\":\"X\"}", -1 },
+		{ "{\"cause\":\"unknown\"}", -1 },
+		{ "{}", -1 },
 	};
 
 	(void)state;

@@ -19,7 +19,10 @@ static void parses(void **state)
 	assert_int_equal(keys_parse("ctrl-p,ctrl-Q", &k), 0);
 	assert_memory_equal(k.sequence, "\x10\x11", 2);
 	assert_int_equal(keys_parse("ctrl-a,d", &k), 0);
-	assert_memory_equal(k.sequence, "\x01" "d", 2);
+	assert_memory_equal(k.sequence,
+			    "\x01"
+			    "d",
+			    2);
 	assert_int_equal(keys_parse("a,,,b", &k), 0);
 	assert_memory_equal(k.sequence, "a,b", 3);
 	assert_int_equal(keys_parse("ctrl-@,ctrl-[,ctrl-\\,ctrl-^,ctrl-_", &k), 0);
@@ -30,7 +33,14 @@ static void parses(void **state)
 
 static void refuses(void **state)
 {
-	static const char *const bad[] = { "ctrl-", "ctrl-1", "ctrl-pp", "ab", "a,", "ctrl-p,", "ctrl-p ctrl-q", "\x01",
+	static const char *const bad[] = { "ctrl-",
+					   "ctrl-1",
+					   "ctrl-pp",
+					   "ab",
+					   "a,",
+					   "ctrl-p,",
+					   "ctrl-p ctrl-q",
+					   "\x01",
 					   "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q" };
 	struct keys k;
 

@@ -69,7 +69,8 @@ static void whole_and_tails(void **state)
 		{ { .until_ns = 20000000000 }, "one\ntwo\nth", 4 },
 		{ { .since_ns = 11000000000, .until_ns = 39000000000 }, "ree\n", 2 },
 		{ { .timestamps = true, .since_ns = 30000000000 },
-		  "1970-01-01T00:00:30.000000000Z ree\n1970-01-01T00:00:40.000000000Z four", 2 },
+		  "1970-01-01T00:00:30.000000000Z ree\n1970-01-01T00:00:40.000000000Z four",
+		  2 },
 	};
 	int fd = log_of_five();
 

@@ -56,8 +56,9 @@ static void assert_args(const struct parsed *p, const char *words)
 
 static void forms(void **state)
 {
-	static const char *const same[] = { "-m 512M x", "-m512M x", "-m=512M x", "--memory 512M x", "--memory=512M x",
-					    "--mem=512M x", "x -m 512M", "-tim512M x", "-ti -m 512M -- x" };
+	static const char *const same[] = { "-m 512M x",       "-m512M x",	  "-m=512M x",
+					    "--memory 512M x", "--memory=512M x", "--mem=512M x",
+					    "x -m 512M",       "-tim512M x",	  "-ti -m 512M -- x" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(same); i++) {
@@ -197,8 +198,10 @@ static void tables_are_unambiguous(void **state)
 static void aliases(void **state)
 {
 	static const char *const pairs[][2] = {
-		{ "ls", "list" },     { "ps", "list" },	     { "delete", "rm" },   { "destroy", "rm" },	  { "boot", "start" },
-		{ "poweroff", "stop" }, { "attach", "console" }, { "unpause", "resume" }, { "inspect", "info" }, { "enter", "shell" },
+		{ "ls", "list" },	 { "ps", "list" },	  { "delete", "rm" },
+		{ "destroy", "rm" },	 { "boot", "start" },	  { "poweroff", "stop" },
+		{ "attach", "console" }, { "unpause", "resume" }, { "inspect", "info" },
+		{ "enter", "shell" },
 	};
 
 	(void)state;
@@ -211,10 +214,14 @@ static void aliases(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(forms),	     cmocka_unit_test(flags),
-		cmocka_unit_test(own_before_general), cmocka_unit_test(the_last_wins_and_all_are_kept),
-		cmocka_unit_test(ends_of_options),   cmocka_unit_test(refused),
-		cmocka_unit_test(tables_are_unambiguous), cmocka_unit_test(aliases),
+		cmocka_unit_test(forms),
+		cmocka_unit_test(flags),
+		cmocka_unit_test(own_before_general),
+		cmocka_unit_test(the_last_wins_and_all_are_kept),
+		cmocka_unit_test(ends_of_options),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(tables_are_unambiguous),
+		cmocka_unit_test(aliases),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,8 +26,9 @@ static const struct field fields[] = {
 	{ "any", "any", NULL, false, false },
 };
 static const struct listing things = { "things", fields, ARRAY_SIZE(fields), "name", "nothing" };
-static const char rows_text[] = "[{\"name\":\"b\",\"n\":10,\"any\":[1,\"x\"]},{\"name\":\"a\",\"n\":9,\"any\":null},"
-				"{\"name\":\"\\u00e9\\u001b,\\\"\",\"n\":9,\"any\":{\"k\":true}}]";
+static const char rows_text[] =
+	"[{\"name\":\"b\",\"n\":10,\"any\":[1,\"x\"]},{\"name\":\"a\",\"n\":9,\"any\":null},"
+	"{\"name\":\"\\u00e9\\u001b,\\\"\",\"n\":9,\"any\":{\"k\":true}}]";
 
 /* What out_rows writes to standard output. */
 static char *printed(struct cli *c, const char *text, int expected)
@@ -53,8 +54,10 @@ static void formats(void **state)
 		const char *out;
 	} cases[] = {
 		{ { .format = FORMAT_TABLE },
-		  "NAME     NUMBER  ANY\nb            10  [1,\"x\"]\na             9  -\n\xc3\xa9\\x1b,\"       9  {\"k\":true}\n" },
-		{ { .format = FORMAT_TABLE, .no_header = true, .fields = "n,name", .sort = "n" }, " 9  a\n 9  \xc3\xa9\\x1b,\"\n10  b\n" },
+		  "NAME     NUMBER  ANY\nb            10  [1,\"x\"]\na             9  -\n\xc3\xa9\\x1b,\"    "
+		  "   9  {\"k\":true}\n" },
+		{ { .format = FORMAT_TABLE, .no_header = true, .fields = "n,name", .sort = "n" },
+		  " 9  a\n 9  \xc3\xa9\\x1b,\"\n10  b\n" },
 		{ { .format = FORMAT_TABLE, .fields = "twice", .sort = "-n" }, "TWICE\n1010\n99\n99\n" },
 		{ { .format = FORMAT_PLAIN, .fields = "name,n" }, "b\t10\na\t9\n\xc3\xa9\\x1b,\"\t9\n" },
 		{ { .format = FORMAT_CSV, .fields = "name,any" },
@@ -118,14 +121,19 @@ static void nothing(void **state)
 
 static void json_text_without_steering(void **state)
 {
-	static const char in[] = "{\"a\":\"\\u007f\\u009b\\u202e\\u2066\\ufeff\\u001b\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\",\"\\u200f\":1}";
+	static const char in[] =
+		"{\"a\":\"\\u007f\\u009b\\u202e\\u2066\\ufeff\\u001b\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\","
+		"\"\\u200f\":1}";
 	auto_json json *j = json_parse(in, sizeof(in) - 1, NULL), *again = NULL;
 	struct strbuf b = { 0 };
 	const char *before = NULL, *after = NULL;
 
 	(void)state;
 	out_json_text(&b, j, false);
-	assert_string_equal(strbuf_cstr(&b), "{\"a\":\"\\u007f\\u009b\\u202e\\u2066\\ufeff\\u001b\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\",\"\\u200f\":1}");
+	assert_string_equal(
+		strbuf_cstr(&b),
+		"{\"a\":\"\\u007f\\u009b\\u202e\\u2066\\ufeff\\u001b\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\","
+		"\"\\u200f\":1}");
 	again = json_parse(b.s, b.len, NULL);
 	assert_int_equal(json_get_str(j, "a", &before, NULL), 1);
 	assert_int_equal(json_get_str(again, "a", &after, NULL), 1);
@@ -135,13 +143,16 @@ static void json_text_without_steering(void **state)
 
 static void trees(void **state)
 {
-	static const char in[] = "{\"a\":1,\"b\":null,\"c\":[1,\"x\\ny\"],\"d\":{\"e\":true,\"f\":[{\"g\":1},{\"g\":2}]},\"h\":[],\"i\":{}}";
+	static const char in[] = "{\"a\":1,\"b\":null,\"c\":[1,\"x\\ny\"],\"d\":{\"e\":true,\"f\":[{\"g\":1},"
+				 "{\"g\":2}]},\"h\":[],\"i\":{}}";
 	auto_json json *j = json_parse(in, sizeof(in) - 1, NULL);
 	struct strbuf b = { 0 };
 
 	(void)state;
 	out_tree(&b, j, 0);
-	assert_string_equal(strbuf_cstr(&b), "a: 1\nc: 1, x\\x0ay\nd:\n  e: true\n  f:\n    -\n      g: 1\n    -\n      g: 2\nh:\ni:\n");
+	assert_string_equal(
+		strbuf_cstr(&b),
+		"a: 1\nc: 1, x\\x0ay\nd:\n  e: true\n  f:\n    -\n      g: 1\n    -\n      g: 2\nh:\ni:\n");
 	strbuf_done(&b);
 	out_lines(&b, "one\n\ntw\033o\nend");
 	assert_string_equal(strbuf_cstr(&b), "one\n\ntw\\x1bo\nend\n");
@@ -154,9 +165,9 @@ static void human(void **state)
 		uint64_t n;
 		const char *duration, *size;
 	} cases[] = {
-		{ 0, "0s", "0B" },		 { 1023, "1s", "1023B" },	 { 1024, "1s", "1.0K" },      { 119999, "119s", "117K" },
-		{ 120000, "2m", "117K" },	 { 7199999, "119m", "6.8M" },	 { 7200000, "2h", "6.8M" },   { 172800000, "2d", "164M" },
-		{ 10737418240, "124d", "10.0G" },
+		{ 0, "0s", "0B" },	    { 1023, "1s", "1023B" },	 { 1024, "1s", "1.0K" },
+		{ 119999, "119s", "117K" }, { 120000, "2m", "117K" },	 { 7199999, "119m", "6.8M" },
+		{ 7200000, "2h", "6.8M" },  { 172800000, "2d", "164M" }, { 10737418240, "124d", "10.0G" },
 	};
 
 	(void)state;
@@ -179,9 +190,13 @@ static void human(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(formats),	  cmocka_unit_test(json_has_a_schema), cmocka_unit_test(unknown_fields),
-		cmocka_unit_test(nothing),	  cmocka_unit_test(json_text_without_steering),
-		cmocka_unit_test(trees),	  cmocka_unit_test(human),
+		cmocka_unit_test(formats),
+		cmocka_unit_test(json_has_a_schema),
+		cmocka_unit_test(unknown_fields),
+		cmocka_unit_test(nothing),
+		cmocka_unit_test(json_text_without_steering),
+		cmocka_unit_test(trees),
+		cmocka_unit_test(human),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

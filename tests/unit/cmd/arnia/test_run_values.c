@@ -39,8 +39,12 @@ static void bad(parse_fn parse, const char *text)
 
 static void publish(void **state)
 {
-	static const char *const wrong[] = { "", ":", "80:", "::80x", "0", "65536", "-80", "80-", "80-79", "1-2000:1-2000", "80/", "80/tcp/udp",
-					     "80/TCP", "1.2.3:80:80", "[::1]:80:80", "host:80:80", " 80", "80 ", "0x50", "1-2:3", "1:2-3" };
+	static const char *const wrong[] = {
+		"",	  ":",		 "80:",		"::80x",	 "0",	"65536",
+		"-80",	  "80-",	 "80-79",	"1-2000:1-2000", "80/", "80/tcp/udp",
+		"80/TCP", "1.2.3:80:80", "[::1]:80:80", "host:80:80",	 " 80", "80 ",
+		"0x50",	  "1-2:3",	 "1:2-3"
+	};
 
 	(void)state;
 	good(parse_publish, "80", "[{\"protocol\":\"tcp\",\"port\":80}]");
@@ -48,10 +52,12 @@ static void publish(void **state)
 	good(parse_publish, "53:53/udp", "[{\"protocol\":\"udp\",\"hostPort\":53,\"port\":53}]");
 	good(parse_publish, "127.0.0.1:8080:80",
 	     "[{\"protocol\":\"tcp\",\"hostAddress\":\"127.0.0.1\",\"hostPort\":8080,\"port\":80}]");
-	good(parse_publish, "127.0.0.1::80", "[{\"protocol\":\"tcp\",\"hostAddress\":\"127.0.0.1\",\"port\":80}]");
+	good(parse_publish, "127.0.0.1::80",
+	     "[{\"protocol\":\"tcp\",\"hostAddress\":\"127.0.0.1\",\"port\":80}]");
 	good(parse_publish, ":80", "[{\"protocol\":\"tcp\",\"port\":80}]");
-	good(parse_publish, "10-11:20-21", "[{\"protocol\":\"tcp\",\"hostPort\":10,\"port\":20},"
-					   "{\"protocol\":\"tcp\",\"hostPort\":11,\"port\":21}]");
+	good(parse_publish, "10-11:20-21",
+	     "[{\"protocol\":\"tcp\",\"hostPort\":10,\"port\":20},"
+	     "{\"protocol\":\"tcp\",\"hostPort\":11,\"port\":21}]");
 	good(parse_publish, "65535", "[{\"protocol\":\"tcp\",\"port\":65535}]");
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
 		bad(parse_publish, wrong[i]);
@@ -59,14 +65,25 @@ static void publish(void **state)
 
 static void volume(void **state)
 {
-	static const char *const wrong[] = { "", "/tmp", "/tmp:", ":/x", "/tmp:x", "/tmp:/x:", "/tmp:/x:ro:rw", "/tmp:/x:ro,", "/tmp:/x:size=1",
-					     "tmp:/x", "/nonexistent/x:/x" };
+	static const char *const wrong[] = { "",
+					     "/tmp",
+					     "/tmp:",
+					     ":/x",
+					     "/tmp:x",
+					     "/tmp:/x:",
+					     "/tmp:/x:ro:rw",
+					     "/tmp:/x:ro,",
+					     "/tmp:/x:size=1",
+					     "tmp:/x",
+					     "/nonexistent/x:/x" };
 	char dir[] = "/tmp/arnia-vol-XXXXXX", want[200], text[64];
 
 	(void)state;
-	good(parse_volume, "/proc/self/../:/x:ro", "[{\"type\":\"bind\",\"source\":\"/proc\",\"target\":\"/x\",\"readOnly\":true}]");
+	good(parse_volume, "/proc/self/../:/x:ro",
+	     "[{\"type\":\"bind\",\"source\":\"/proc\",\"target\":\"/x\",\"readOnly\":true}]");
 	good(parse_volume, "/:/host:noidmap,rw",
-	     "[{\"type\":\"bind\",\"source\":\"/\",\"target\":\"/host\",\"idmap\":false,\"readOnly\":false}]");
+	     "[{\"type\":\"bind\",\"source\":\"/\",\"target\":\"/"
+	     "host\",\"idmap\":false,\"readOnly\":false}]");
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
 		bad(parse_volume, wrong[i]);
 	/* Relative to where we are, whatever it is called. */
@@ -86,9 +103,12 @@ static void volume(void **state)
 
 static void tmpfs_and_ulimit(void **state)
 {
-	static const char *const wrong_tmpfs[] = { "", "x", "/x:", "/x:size=", "/x:size=x", "/x:mode=", "/x:mode=9", "/x:mode=0000777", "/x:noidmap" };
-	static const char *const wrong_ulimit[] = { "", "nofile", "nofile=", "=1", "nofile=x", "nofile=1:", "nofile=2:1", "nofile=-1:5", "nofile=-2",
-						    "nofile=1:2:3" };
+	static const char *const wrong_tmpfs[] = { "",		"x",	    "/x:",	 "/x:size=",
+						   "/x:size=x", "/x:mode=", "/x:mode=9", "/x:mode=0000777",
+						   "/x:noidmap" };
+	static const char *const wrong_ulimit[] = { "",		 "nofile",	"nofile=",    "=1",
+						    "nofile=x",	 "nofile=1:",	"nofile=2:1", "nofile=-1:5",
+						    "nofile=-2", "nofile=1:2:3" };
 
 	(void)state;
 	good(parse_tmpfs, "/x", "[{\"type\":\"tmpfs\",\"target\":\"/x\"}]");
@@ -125,7 +145,8 @@ static void specs(void **state)
 {
 	static const char *const lines[][2] = {
 		{ "busybox", "{\"image\":\"busybox\"}" },
-		{ "--name|web|img|sh|-c|a b", "{\"image\":\"img\",\"name\":\"web\",\"command\":[\"sh\",\"-c\",\"a b\"]}" },
+		{ "--name|web|img|sh|-c|a b",
+		  "{\"image\":\"img\",\"name\":\"web\",\"command\":[\"sh\",\"-c\",\"a b\"]}" },
 		{ "--cpus|0.1|i", "{\"image\":\"i\",\"cpus\":0.1}" },
 		{ "-m|-1|--swap|0|--pids|-1|i", "{\"image\":\"i\",\"memory\":-1,\"swap\":0,\"pids\":-1}" },
 		{ "-m|1K|--memory-swap|1K|i", "{\"image\":\"i\",\"memory\":1024,\"swap\":0}" },
@@ -157,7 +178,8 @@ static void specs(void **state)
 		assert_int_equal(strlen(got), strlen(text));
 		for (struct json_iter it = json_iter(want); json_next(&it);) {
 			const json *member = row_member(spec, it.key);
-			auto_free char *a = json_text(it.value, false), *b = member ? json_text(member, false) : NULL;
+			auto_free char *a = json_text(it.value, false),
+				       *b = member ? json_text(member, false) : NULL;
 
 			if (!str_eq(a, b))
 				fail_msg("%s: %s is %s", lines[i][0], it.key, b ?: "missing");
