@@ -27,8 +27,12 @@ fi
 
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
-bats --tap "${files[@]}" 2>&1 | tee "$out"
-rc=${PIPESTATUS[0]}
+# Into a file, not a pipe: a daemon that a failed test leaves behind would keep a pipe open for ever.
+bats --tap "${files[@]}" >"$out" 2>&1 </dev/null &
+runner=$!
+tail -n +1 -f --pid="$runner" "$out"
+wait "$runner"
+rc=$?
 planned=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$out" | head -n 1)
 skipped=$(grep -Ec '^ok [0-9]+ .*# skip' "$out")
 passed=$(($(grep -Ec '^ok [0-9]+ ' "$out") - skipped))
