@@ -227,7 +227,8 @@ static void remove_sockets(const struct keeper *k)
 	auto_free char *clients = str_fmt("%s/arnia.sock", k->in.run);
 
 	unlink(keeper);
-	if (k->fd.client_sock >= 0 && !k->inherited_sock)
+	/* Bound by us, or by the keeper that started the arniad we have just ended. */
+	if ((k->fd.client_sock >= 0 || k->daemon.r.hello_pid) && !k->inherited_sock)
 		unlink(clients);
 }
 

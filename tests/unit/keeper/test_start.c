@@ -124,11 +124,13 @@ static void test_daemon_and_shutdown(void **state)
 	auto_free char *cgroup = NULL;
 	auto_free char *branch = NULL;
 	auto_free char *above = NULL;
+	auto_free char *clients = NULL;
 	struct kp_hello hello = { .version = 1, .pid = getpid() };
 	struct instance_ids ids;
 	struct frame f;
 	struct stat st;
 	sigset_t term;
+	int listener;
 	pid_t pid;
 
 	/* Who is connected is taken for arniad, and told to end. */
@@ -143,6 +145,10 @@ static void test_daemon_and_shutdown(void **state)
 	rig_expect(r, KP_HELLO, &f);
 	r->keeper = ((struct kp_hello *)f.body)->pid;
 	pid = rig_run(r, ID(1), "pipe 0\nexec sleep 600", -1, 0);
+	/* An arniad that survived an earlier keeper still has the socket that one bound. */
+	clients = str_fmt("%s/arnia.sock", r->in.run);
+	listener = sock_listen(clients, SOCK_STREAM, 0600, NULL);
+	assert_true(listener >= 0);
 	/* A cgroup of its own, below the top and not where it was started from. */
 	instance_ids(&r->in, &ids);
 	branch = str_fmt("0::/%s/keeper\n", ids.cgroup);
@@ -164,6 +170,8 @@ static void test_daemon_and_shutdown(void **state)
 	r->keeper = 0;
 	assert_true(process_lives(pid));
 	assert_int_equal(stat(sock, &st), -1);
+	assert_int_equal(stat(clients, &st), -1);
+	close(listener);
 	free(branch);
 	branch = rig_cgroup(r, "");
 	assert_int_equal(access(branch, F_OK), -1);
