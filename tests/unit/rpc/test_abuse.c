@@ -240,6 +240,44 @@ static void all_busy(void **state)
 	rig_down(&g);
 }
 
+/* Each stays within its own limits; together they may not fill the memory. */
+static void many_that_are_big(void **state)
+{
+	enum { N = 100, SIZE = 600000 };
+	auto_free char *big = mem_alloc(SIZE);
+	size_t sent[N] = { 0 };
+	struct rig g;
+	int s[N], other, open = 0;
+
+	(void)state;
+	memset(big, ' ', SIZE);
+	rig_up(&g, NULL);
+	for (size_t i = 0; i < N; i++)
+		s[i] = rig_connect(&g);
+	for (int turn = 0; turn < 60; turn++) {
+		for (size_t i = 0; i < N; i++) {
+			ssize_t n = send(s[i], big, SIZE - sent[i], MSG_NOSIGNAL);
+
+			sent[i] += n > 0 ? (size_t)n : 0;
+		}
+		rig_turn(&g, 1);
+	}
+	other = rig_connect(&g);
+	assert_string_equal(rig_ask(&g, other, "{\"method\":\"t.Echo\"}"), "{\"parameters\":{}}\n");
+	for (size_t i = 0; i < N; i++) {
+		bool eof;
+
+		rig_hear(s[i], &eof);
+		open += !eof && sent[i] == SIZE;
+		close(s[i]);
+	}
+	/* 24 MiB in buffers of 1 MiB, and those that were just about to grow. */
+	assert_in_range(open, 1, 30);
+	rig_turn(&g, 20);
+	close(other);
+	rig_down(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +285,7 @@ int main(void)
 		cmocka_unit_test(slow_senders),		  cmocka_unit_test(never_reads),
 		cmocka_unit_test(floods_without_reading), cmocka_unit_test(pipelined_then_closed),
 		cmocka_unit_test(too_many_connections),	  cmocka_unit_test(all_busy),
+		cmocka_unit_test(many_that_are_big),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
