@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include "cmd/arnia-run/run.h"
+#include "lib/base/failat.h"
 #include "lib/base/fd.h"
 #include "lib/base/frame.h"
 #include "lib/base/log.h"
@@ -142,6 +143,7 @@ static int serve_one(struct worker *w, struct frame *f)
 	struct error err = { 0 };
 	int r = read_job(&j, f, &err);
 
+	fail_at_carry();
 	frame_done(f);
 	if (r == 0)
 		r = run_job(&j, &err);

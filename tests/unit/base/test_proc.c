@@ -156,6 +156,61 @@ static void test_fail_at(void **state)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
+static void write_word(const char *path, const char *word)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fd_write_all(fd, word, strlen(word)), 0);
+	close(fd);
+}
+
+static void test_fail_at_file(void **state)
+{
+	char root[] = "/tmp/unit-failat-XXXXXX", path[64];
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(mkdtemp(root));
+	snprintf(path, sizeof(path), "%s/fail-at", root);
+	unsetenv("ARNIA_FAIL_AT");
+	setenv("ARNIA_ROOT", root, 1);
+	assert_int_equal(fail_at("mount"), 0);
+	write_word(path, "mount:errno:ENOSPC\n");
+	assert_int_equal(fail_at("mount"), -ENOSPC);
+	assert_int_equal(fail_at("moun"), 0);
+	/* carried, the file is not looked at any more, until it is carried again */
+	fail_at_carry();
+	write_word(path, "mount:errno:EIO");
+	assert_int_equal(fail_at("mount"), -ENOSPC);
+	fail_at_carry();
+	assert_int_equal(fail_at("mount"), -EIO);
+	unlink(path);
+	fail_at_carry();
+	assert_int_equal(fail_at("mount"), 0);
+	unsetenv("ARNIA_FAIL_AT");
+	unsetenv("ARNIA_FAIL_AT_CARRIED");
+	/* a kill happens once */
+	write_word(path, "mount:kill");
+	pid = fork();
+	if (pid == 0) {
+		fail_at("mount");
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(fail_at("mount"), 0);
+	/* what the environment says from the start is not overruled */
+	setenv("ARNIA_FAIL_AT", "mount:errno:EPERM", 1);
+	fail_at_carry();
+	assert_int_equal(fail_at("mount"), -EPERM);
+	unsetenv("ARNIA_FAIL_AT");
+	unsetenv("ARNIA_ROOT");
+	rmdir(root);
+}
+
 /* One line to stderr, read back through a pipe. */
 static void check_log(enum log_level max, const char *want)
 {
@@ -194,7 +249,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clone),	 cmocka_unit_test(test_clone_errors), cmocka_unit_test(test_pidref),
 		cmocka_unit_test(test_start_time), cmocka_unit_test(test_identity),	cmocka_unit_test(test_nofile),
-		cmocka_unit_test(test_fail_at),	 cmocka_unit_test(test_log),
+		cmocka_unit_test(test_fail_at),
+		cmocka_unit_test(test_fail_at_file),	 cmocka_unit_test(test_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
