@@ -34,7 +34,8 @@ instance_up() {
 # instance_down: call in teardown_file; fails the file on anything left.
 instance_down() {
   local rc=0 branch
-  branch=$(cgroup2_mount)/$(arnia host info -f json | jq -r .cgroup)
+  branch=$(branch_dir)
+  arnia list -q | xargs -r "$ARNIA_BIN/arnia" rm -f > /dev/null 2>&1 || true
   arnia host shutdown --kill -y > "$BATS_FILE_TMPDIR/shutdown" 2>&1 || {
     echo "# host shutdown: $(cat "$BATS_FILE_TMPDIR/shutdown")" >&3
     rc=1
@@ -150,5 +151,9 @@ leaks_check() {
 # quiet_check: between tests, with machines removed: nothing of theirs is left on the running instance.
 no_machine_left() {
   [[ "$(arnia list -q | wc -l)" -eq 0 ]] && [[ -z "$(ls -A "$ARNIA_ROOT/run/plan")" ]] &&
-    [[ -z "$(find "$(cgroup2_mount)" -type d -name 'c-*' -path '*arnia-*' | head -1)" ]]
+    [[ -z "$(find "$(branch_dir)" -maxdepth 1 -type d -name 'c-*' | head -1)" ]]
+}
+# The folder of this instance's cgroups: others run beside it.
+branch_dir() {
+  echo "$(cgroup2_mount)/$(arnia host info -f json | jq -r .cgroup)"
 }
