@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "pair.h"
+#include "tests/unit/netns/pair.h"
 #include "lib/base/fd.h"
 
 const int types[2] = {SOCK_STREAM, SOCK_DGRAM};

@@ -2,7 +2,7 @@
 #ifndef TEST_PAIR_H
 #define TEST_PAIR_H
 /* Two containers; the first publishes 8080 on every address for its port 80, both protocols. */
-#include "world.h"
+#include "tests/unit/netns/world.h"
 #include <arpa/inet.h>
 #include <sys/socket.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Packets that must not pass, most of them forged. Root only, in network namespaces made here. */
-#include "pair.h"
+#include "tests/unit/netns/pair.h"
 #include <net/ethernet.h>
 #include <netinet/icmp6.h>
 #include <netinet/if_ether.h>

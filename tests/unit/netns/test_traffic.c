@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where packets go, and when flows end. Root only, in network namespaces made here. */
-#include "pair.h"
+#include "tests/unit/netns/pair.h"
 #include <stdlib.h>
 #include "lib/base/fd.h"
 
