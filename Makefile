@@ -150,6 +150,12 @@ $(fuzz_bins): $(fuzz_main)
 fake_worker := $(O)/tests/fakes/fake_worker
 $(fake_worker): $(call obj,tests/fakes/fake_worker.c) $(archive_base)
 $(filter $(O)/tests/unit/keeper/%,$(unit_bins)): | $(fake_worker) $(O)/bin/arnia-keeper $(O)/bin/arnia-init
+# Static programs that tests put into containers, one file each.
+inmates := $(patsubst %.c,$(O)/%,$(filter-out tests/fakes/fake_%,$(wildcard tests/fakes/*.c)))
+$(inmates): $(O)/%: %.c $(wildcard tests/fakes/*.h)
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -I. -O1 -g -Wall -Wextra $(if $(WERROR),-Werror) -static -o $@ $<
 
 # ---- data ----------------------------------------------------------------------------------------
 data_src := $(shell find templates seccomp-profiles -type f 2>/dev/null | sort)
@@ -228,9 +234,9 @@ check-unit:
 	@MAKE='$(MAKE)' $(tally) run $@ sh tests/run-built.sh $(O) run-unit.sh $(call pick,$(unit_bins))
 check-fuzz:
 	@MAKE='$(MAKE)' $(tally) run $@ sh tests/run-built.sh $(O) run-fuzz.sh $(call pick,$(fuzz_bins))
-check-bats: all
+check-bats: all $(inmates)
 	@ARNIA_BUILD=$(OUT) $(tally) run $@ bash tests/run-bats.sh $(T)
-check-vm: all
+check-vm: all $(inmates)
 	@ARNIA_BUILD=$(OUT) $(tally) run $@ bash tests/vm/run.sh $(T)
 bench: all
 	@ARNIA_BUILD=$(OUT) bash tests/bench/run.sh

@@ -8,8 +8,8 @@ load helpers
 setup_file() {
   instance_up
   image_ready
-  arnia run -d --name web -p 8080:80 -p 127.0.0.1:8081:80 -p 5353:53/udp busybox sh -c \
-    'mkdir /www; echo hello > /www/index.html; (while :; do echo pong | nc -u -l -p 53 -w 1 >/dev/null; done) & exec httpd -f -p 80 -h /www'
+  arnia run -d --name web -v "$ARNIA_FAKES:/fakes:ro" -p 8080:80 -p 127.0.0.1:8081:80 -p 5353:53/udp busybox sh -c \
+    'mkdir /www; echo hello > /www/index.html; /fakes/netecho udp 53 & exec httpd -f -p 80 -h /www'
   arnia run -d --name client busybox sleep 100000
   wait_until 50 on_host curl -sf -o /dev/null "http://$(address web)/"
 }
@@ -19,8 +19,9 @@ teardown_file() {
 address() {
   arnia info -f json "$1" | jq -r '.addresses[0]'
 }
-get() {
-  curl -sf -m 5 "$@"
+# from CONTAINER ADDR PORT: the page, fetched inside (wget of Debian 12's busybox-static crashes)
+from() {
+  arnia exec "$1" sh -c "printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 3 $2 $3 | tail -n 1"
 }
 
 @test "an address of its own, a default route, the host as gateway" {
@@ -37,8 +38,8 @@ get() {
 }
 
 @test "published: to the container itself and to a sibling" {
-  [[ "$(arnia exec web wget -q -T 5 -O - "http://$HOST_ADDR:8080/")" == hello ]]
-  [[ "$(arnia exec client wget -q -T 5 -O - "http://$HOST_ADDR:8080/")" == hello ]]
+  [[ "$(from web "$HOST_ADDR" 8080)" == hello ]]
+  [[ "$(from client "$HOST_ADDR" 8080)" == hello ]]
 }
 
 @test "published on 127.0.0.1 only: not from outside" {
@@ -54,18 +55,16 @@ get() {
 }
 
 @test "the client's own address arrives at a published port" {
-  arnia run -d --name log -p 8090:80 busybox sh -c 'while :; do nc -l -p 80 -e sh -c "cat /proc/net/tcp"; done'
+  arnia run -d --name log -p 8090:80 -v "$ARNIA_FAKES:/fakes:ro" busybox /fakes/netecho tcp 80
   outside sh -c "echo | nc -w 2 $HOST_ADDR 8090" > "$BATS_TEST_TMPDIR/out" || true
-  # 198.51.100.2, as /proc/net/tcp writes it
-  grep -qi 026433C6 "$BATS_TEST_TMPDIR/out"
+  grep -q "from $PEER_ADDR" "$BATS_TEST_TMPDIR/out"
   arnia rm -f log
 }
 
 @test "containers do not reach each other's addresses, nor the outside theirs" {
   run arnia exec client ping -c 1 -W 1 "$(address web)"
   [[ "$status" -ne 0 ]]
-  run arnia exec client wget -q -T 2 -O - "http://$(address web)/"
-  [[ "$status" -ne 0 ]]
+  [[ "$(from client "$(address web)" 80)" != hello ]]
   ip -n "$PEER_NS" route add "$(address web)/32" via "$HOST_ADDR"
   run outside curl -sf -m 2 "http://$(address web)/"
   [[ "$status" -ne 0 ]]
@@ -73,9 +72,9 @@ get() {
 }
 
 @test "out through NAT: the outside sees the host's address" {
-  outside timeout 20 nc -l -p 9000 > "$BATS_TEST_TMPDIR/got" &
+  outside timeout 20 nc -l -p 9000 > "$BATS_TEST_TMPDIR/got" 3>&- &
   local pid=$!
-  outside timeout 20 socat -u TCP-LISTEN:9001,reuseaddr,fork SYSTEM:'echo $SOCAT_PEERADDR >> '"$BATS_TEST_TMPDIR/peer" &
+  outside timeout 20 socat -u TCP-LISTEN:9001,reuseaddr,fork SYSTEM:'echo $SOCAT_PEERADDR >> '"$BATS_TEST_TMPDIR/peer" 3>&- &
   local pid2=$!
   wait_until 50 sh -c "nsenter --net=/run/netns/$PEER_NS ss -ltn | grep -q :9001"
   arnia exec client sh -c "echo hi | nc -w 2 $PEER_ADDR 9000"
@@ -96,7 +95,7 @@ get() {
 
 @test "udp" {
   run on_host sh -c "echo ping | nc -u -w 2 127.0.0.1 5353"
-  [[ "$output" == pong ]]
+  [[ "$output" == ping ]]
 }
 
 @test "--net none has only lo, --net host is the host's" {
@@ -112,11 +111,11 @@ get() {
   one_line_error 125 8080
   run arnia info again
   [[ "$status" -eq 3 ]]
-  on_host nc -l -p 8099 &
+  on_host timeout 5 nc -l -p 8099 > /dev/null 3>&- &
   local pid=$!
   wait_until 50 sh -c "nsenter --net=/run/netns/$HOST_NS ss -ltn | grep -q :8099"
   run_arnia run -d --name again -p 8099:80 busybox sleep 1
-  kill "$pid"
+  kill "$pid" 2> /dev/null || true
   one_line_error 125 8099
 }
 
