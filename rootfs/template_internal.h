@@ -2,7 +2,7 @@
 #ifndef ARNIA_TEMPLATE_INTERNAL_H
 #define ARNIA_TEMPLATE_INTERNAL_H
 /* Shared by the template_*.c only. */
-#include "rootfs/sha256.h"
+#include "lib/base/sha256.h"
 #include "rootfs/template.h"
 
 #define TEMPLATE_FILE "template.json"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <linux/sched.h>
 #include <sys/resource.h>
+#include "lib/base/rlimits.h"
 #include "lib/plan/print.h"
 #include "lib/spec/names.h"
 
@@ -41,7 +42,7 @@ static void print_limits(const struct sandbox_config *s, struct strbuf *out)
 {
 	for (size_t i = 0; i < s->rlimits.n; i++) {
 		const struct sandbox_rlimit *r = &s->rlimits.v[i];
-		const char *name = spec_rlimit_name(r->resource);
+		const char *name = rlimit_name(r->resource);
 
 		if (name)
 			strbuf_addf(out, "rlimit %s", name);

@@ -2,30 +2,17 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/resource.h>
 #include "lib/base/parse.h"
+#include "lib/base/rlimits.h"
 #include "lib/base/str.h"
 #include "lib/sandbox/sandbox.h"
 
-static const struct {
-	const char *name;
-	int resource;
-} resources[] = {
-	{ "as", RLIMIT_AS },	       { "core", RLIMIT_CORE },		{ "cpu", RLIMIT_CPU },
-	{ "data", RLIMIT_DATA },       { "fsize", RLIMIT_FSIZE },	{ "locks", RLIMIT_LOCKS },
-	{ "memlock", RLIMIT_MEMLOCK }, { "msgqueue", RLIMIT_MSGQUEUE }, { "nice", RLIMIT_NICE },
-	{ "nofile", RLIMIT_NOFILE },   { "nproc", RLIMIT_NPROC },	{ "rss", RLIMIT_RSS },
-	{ "rtprio", RLIMIT_RTPRIO },   { "rttime", RLIMIT_RTTIME },	{ "sigpending", RLIMIT_SIGPENDING },
-	{ "stack", RLIMIT_STACK },
-};
-
-static const char *name_of(uint32_t resource)
+static const char *shown(uint32_t resource)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(resources); i++)
-		if ((uint32_t)resources[i].resource == resource)
-			return resources[i].name;
-	return "unknown";
+	const char *name = rlimit_name(resource);
+
+	return name ? name : "unknown";
 }
 
 /* A hard limit over the process's own needs CAP_SYS_RESOURCE of the host, which a nested host may lack. */
@@ -47,7 +34,7 @@ int rlimit_apply(const struct sandbox_config *c, struct error *err)
 
 		cut_to_own(l, &v);
 		if (setrlimit((int)l->resource, &v) < 0)
-			return err_sys(err, -errno, "limit %s to %" PRIu64 ":%" PRIu64, name_of(l->resource),
+			return err_sys(err, -errno, "limit %s to %" PRIu64 ":%" PRIu64, shown(l->resource),
 				       l->soft, l->hard);
 	}
 	return 0;
@@ -62,19 +49,11 @@ static int parse_value(const char *s, uint64_t *ret)
 	return parse_u64(s, ret) < 0 ? -EINVAL : 0;
 }
 
-/* "nofile", "NOFILE" and the C name "RLIMIT_NOFILE" of the OCI schema. */
 static int parse_name(const char *s, size_t n, uint32_t *ret)
 {
-	if (n > 7 && strncasecmp(s, "rlimit_", 7) == 0) {
-		s += 7;
-		n -= 7;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(resources); i++)
-		if (strlen(resources[i].name) == n && strncasecmp(s, resources[i].name, n) == 0) {
-			*ret = (uint32_t)resources[i].resource;
-			return 0;
-		}
-	return -EINVAL;
+	auto_free char *name = str_dup_n(s, n);
+
+	return rlimit_number(name, ret) < 0 ? -EINVAL : 0;
 }
 
 int rlimit_parse(const char *s, struct sandbox_rlimit *ret)

@@ -6,7 +6,7 @@
 #include "lib/base/file.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/seccomp_internal.h"
-#include "lib/sandbox/sha256.h"
+#include "lib/base/sha256.h"
 
 /* A cached file: this, then the instructions. */
 struct head {

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include "lib/base/rlimits.h"
 #include "lib/base/parse.h"
 #include "lib/spec/internal.h"
 
@@ -156,7 +157,7 @@ static void check_limits(struct spec_check *c, const struct spec *s)
 		spec_violation(c, "pids: expected 1 or more");
 	for (size_t i = 0; i < s->rlimits.n; i++) {
 		const struct sandbox_rlimit *r = &s->rlimits.v[i];
-		const char *name = spec_rlimit_name(r->resource);
+		const char *name = rlimit_name(r->resource);
 
 		if (!name)
 			spec_violation(c, "rlimits[%zu]: no resource limit has number %u", i, r->resource);

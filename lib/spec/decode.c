@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
+#include "lib/base/rlimits.h"
 #include "lib/base/parse.h"
 #include "lib/spec/internal.h"
 
@@ -215,7 +216,7 @@ static int get_rlimit_name(struct arena *a unused, const json *o, const struct s
 	const char *s;
 	int r = json_get_str(o, m->key, &s, err);
 
-	if (r > 0 && spec_rlimit_parse(s, v) < 0)
+	if (r > 0 && rlimit_number(s, v) < 0)
 		return err_set_kind(err, -EINVAL, ERR_USAGE, "%s: no resource limit is named \"%.40s\"",
 				    m->key, s);
 	return r;

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 #include <sys/resource.h>
+#include "lib/base/rlimits.h"
 #include "lib/spec/internal.h"
 
 /* Adds the value at `v` to `o`. */
@@ -95,7 +96,7 @@ static void put_caps(json *o, const struct spec_member *m, const void *v)
 
 static void put_rlimit_name(json *o, const struct spec_member *m, const void *v)
 {
-	json_add_str(o, m->key, spec_rlimit_name(*(const uint32_t *)v));
+	json_add_str(o, m->key, rlimit_name(*(const uint32_t *)v));
 }
 
 static void put_pairs(json *o, const struct spec_member *m, const void *v)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #ifndef ARNIA_SPEC_NAMES_H
 #define ARNIA_SPEC_NAMES_H
-/* Names of capabilities, resource limits and network modes. The tables are our own: a spec is decoded where
+/* Names of capabilities and network modes. The tables are our own: a spec is decoded where
  * libcap is not linked. */
 #include <stdint.h>
 #include "netns/net_config.h"
@@ -13,11 +13,6 @@
 int spec_cap_parse(const char *name, uint64_t *ret_bits);
 /* "NET_RAW" for its number; NULL when unknown. */
 const char *spec_cap_name(unsigned cap);
-
-/* "nofile", "NOFILE", "RLIMIT_NOFILE" -> RLIMIT_*. 0 or -ENOENT. */
-int spec_rlimit_parse(const char *name, uint32_t *ret);
-/* "nofile" for its number; NULL when unknown. */
-const char *spec_rlimit_name(uint32_t resource);
 
 /* "none", "host", "routed". */
 const char *spec_net_name(enum net_mode mode);

@@ -2,7 +2,7 @@
 #include <dirent.h>
 #include "tests/unit/sandbox/fixture.h"
 #include "lib/base/file.h"
-#include "lib/sandbox/sha256.h"
+#include "lib/base/sha256.h"
 
 static const char json[] = "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[{\"names\":[\"mount\"],"
 			   "\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"caps\":[\"CAP_SYS_ADMIN\"]}}]}";

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <sys/resource.h>
+#include "lib/base/rlimits.h"
 #include "lib/base/str.h"
 #include "lib/spec/names.h"
 
@@ -42,17 +43,17 @@ static void test_rlimits(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < RLIM_NLIMITS; i++) {
-		assert_non_null(spec_rlimit_name(i));
-		assert_int_equal(spec_rlimit_parse(spec_rlimit_name(i), &n), 0);
+		assert_non_null(rlimit_name(i));
+		assert_int_equal(rlimit_number(rlimit_name(i), &n), 0);
 		assert_int_equal(n, i);
 	}
-	assert_null(spec_rlimit_name(RLIM_NLIMITS));
-	assert_int_equal(spec_rlimit_parse("RLIMIT_NOFILE", &n), 0);
+	assert_null(rlimit_name(RLIM_NLIMITS));
+	assert_int_equal(rlimit_number("RLIMIT_NOFILE", &n), 0);
 	assert_int_equal(n, RLIMIT_NOFILE);
-	assert_int_equal(spec_rlimit_parse("rlimit_core", &n), 0);
+	assert_int_equal(rlimit_number("rlimit_core", &n), 0);
 	assert_int_equal(n, RLIMIT_CORE);
-	assert_int_equal(spec_rlimit_parse("RLIMIT_", &n), -ENOENT);
-	assert_int_equal(spec_rlimit_parse("", &n), -ENOENT);
+	assert_int_equal(rlimit_number("RLIMIT_", &n), -ENOENT);
+	assert_int_equal(rlimit_number("", &n), -ENOENT);
 	assert_int_equal(n, RLIMIT_CORE);
 }
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 #include "lib/base/mem.h"
-#include "rootfs/sha256.h"
+#include "lib/base/sha256.h"
 
 /* FIPS 180-4 examples (NIST, "SHA256.pdf" and CAVP). */
 static const struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 #include "lib/base/mem.h"
-#include "lib/sandbox/sha256.h"
+#include "lib/base/sha256.h"
 
 static const uint32_t k[64] = {
 	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -89,4 +89,17 @@ void sha256_final(struct sha256 *s, uint8_t out[SHA256_SIZE])
 	sha256_add(s, length, sizeof(length));
 	for (size_t i = 0; i < 8; i++)
 		write_be32(out + 4 * i, s->h[i]);
+}
+
+void sha256_hex(struct sha256 *s, char out[2 * SHA256_SIZE + 1])
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t sum[SHA256_SIZE];
+
+	sha256_final(s, sum);
+	for (size_t i = 0; i < SHA256_SIZE; i++) {
+		out[2 * i] = digits[sum[i] >> 4];
+		out[2 * i + 1] = digits[sum[i] & 15];
+	}
+	out[2 * SHA256_SIZE] = '\0';
 }

@@ -3,7 +3,7 @@
 #include <strings.h>
 #include <sys/resource.h>
 #include "lib/base/mem.h"
-#include "lib/spec/names.h"
+#include "lib/base/rlimits.h"
 
 static const struct {
 	const char *name;
@@ -17,7 +17,7 @@ static const struct {
 	{ "stack", RLIMIT_STACK },
 };
 
-int spec_rlimit_parse(const char *name, uint32_t *ret)
+int rlimit_number(const char *name, uint32_t *ret)
 {
 	if (strncasecmp(name, "RLIMIT_", 7) == 0)
 		name += 7;
@@ -29,7 +29,7 @@ int spec_rlimit_parse(const char *name, uint32_t *ret)
 	return -ENOENT;
 }
 
-const char *spec_rlimit_name(uint32_t resource)
+const char *rlimit_name(uint32_t resource)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (names[i].resource == resource)
