@@ -33,6 +33,7 @@ struct attach {
 	enum attach_end end;
 	struct session_exit exit;
 	int signal;
+	bool broken; /* GONE without a word: the keeper may be dead */
 	char why[256];
 };
 #define ATTACH_NONE ((struct attach){ .session = -1, .local = { -1, -1, -1 } })

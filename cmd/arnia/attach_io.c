@@ -70,6 +70,8 @@ static void write_out(struct attach_io *io, int fd, const char *p, size_t n)
 		}
 	}
 	if (r == -EPIPE) {
+		/* Nobody wants its output: the guest is told as it would be in a pipeline. */
+		(void)io->on_signal(io->a, SIGPIPE);
 		io->a->signal = SIGPIPE;
 		end(io, ATTACH_SIGNALLED);
 	} else if (r < 0) {
@@ -108,6 +110,7 @@ static void session_ready(struct attach_io *io)
 	if (n == -EAGAIN)
 		return;
 	if (n <= 0) {
+		io->a->broken = !io->exited;
 		if (!io->exited)
 			gone(io, "the session was closed", 22);
 		return;

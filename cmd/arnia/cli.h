@@ -74,6 +74,8 @@ bool cli_write(const struct cli *c, const char *text, size_t n);
 /* ---- connect.c ---- */
 /* A new connection; as root the daemon is started when it does not run. */
 int cli_connect(const struct cli *c, struct rpc_client **ret, struct error *err);
+/* As root: see to it that there is a keeper. */
+void cli_start_keeper(const struct cli *c);
 int cli_client(struct cli *c, struct error *err); /* makes sure of c->client */
 /* One request on c->client, waiting at most --timeout. */
 int cli_call(struct cli *c, const char *method, json *params, json **ret, struct error *err);

@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -61,7 +62,7 @@ static void add_last_words(int messages, struct error *err)
 
 	while (n > 0 && text[n - 1] == '\n')
 		text[--n] = '\0';
-	if (n <= 0)
+	if (n <= 0 || !err)
 		return;
 	line = strrchr(text, '\n');
 	err_set_kind(err, err->code, err->kind, "%.200s: %s", err->text, line ? line + 1 : text);
@@ -108,11 +109,40 @@ static int start_daemon(const struct instance *in, struct error *err)
 	r = spawn_keeper(program, ready_end, null, messages);
 	if (r < 0) {
 		err_sys(err, r, "start %s", program);
-		err->kind = ERR_UNREACHABLE;
+		if (err)
+			err->kind = ERR_UNREACHABLE;
 		return r;
 	}
 	fd_close(&ready_end);
 	return wait_ready(ready, messages, in, err);
+}
+
+/*
+ * The daemon outlives a keeper that was killed, and answers, but can start nothing. The peer of a connection is
+ * whoever made the listening socket (unix(7)): the keeper, or systemd, which looks after its service itself. The
+ * locks are the keeper's: one range while it starts, which would find ours in its way, and flock(2) for life.
+ */
+static bool keeper_is_gone(const struct instance *in, struct rpc_client *client)
+{
+	auto_free char *path = str_fmt("%s/keeper.lock", in->run);
+	struct flock start = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1 };
+	auto_fd int lock = -1;
+	struct sock_peer peer;
+
+	if (sock_peer(rpc_client_fd(client), &peer) < 0 || peer.pid <= 1 || kill(peer.pid, 0) == 0 ||
+	    errno != ESRCH)
+		return false;
+	lock = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	return lock >= 0 && fcntl(lock, F_OFD_SETLK, &start) == 0 && flock(lock, LOCK_SH | LOCK_NB) == 0;
+}
+
+void cli_start_keeper(const struct cli *c)
+{
+	struct instance in;
+
+	/* Where one runs already the new one sees that and ends. What goes wrong, the daemon's answers tell. */
+	if (geteuid() == 0 && !c->no_start && instance_load(&in, NULL) == 0)
+		(void)start_daemon(&in, NULL);
 }
 
 static void explain_unreachable(const struct cli *c, const struct instance *in, int code, struct error *err)
@@ -138,6 +168,8 @@ int cli_connect(const struct cli *c, struct rpc_client **ret, struct error *err)
 		return r;
 	path = socket_path(&in);
 	r = rpc_client_open(path, ret, err);
+	if (r == 0 && geteuid() == 0 && !c->no_start && keeper_is_gone(&in, *ret))
+		cli_start_keeper(c);
 	if ((r == -ENOENT || r == -ECONNREFUSED) && geteuid() == 0 && !c->no_start) {
 		r = start_daemon(&in, err);
 		if (r == 0)

@@ -123,6 +123,8 @@ static int run_ended(struct run *r, struct attach *a)
 		return code;
 	if (a->end == ATTACH_GONE)
 		cli_note(r->c, r->name, "detached: %s", a->why);
+	if (a->broken)
+		cli_start_keeper(r->c);
 	if (last_word(r, a, &err) < 0) {
 		/* Its exit code is known; that it is cleared away is not. */
 		cli_note(r->c, r->name, "%s", err.text);

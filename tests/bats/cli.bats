@@ -26,7 +26,7 @@ teardown() {
 
 fake_up() {
   mkfifo "$BATS_TEST_TMPDIR/ready"
-  "$FAKE" "$ARNIA_ROOT" > "$BATS_TEST_TMPDIR/ready" 2> "$BATS_TEST_TMPDIR/fake.err" 3>&- &
+  "$FAKE" "$ARNIA_ROOT" "$@" > "$BATS_TEST_TMPDIR/ready" 2> "$BATS_TEST_TMPDIR/fake.err" 3>&- &
   fake_pid=$!
   read -r _ < "$BATS_TEST_TMPDIR/ready"
   rm "$BATS_TEST_TMPDIR/ready"
@@ -353,6 +353,29 @@ END
   fake_pid=$(cat "$BATS_TEST_TMPDIR/pid")
   [ "$status" -eq 0 ]
   [ "${lines[0]}" = 00c0ffee00c0ffee ]
+}
+
+@test "root starts a keeper beside a daemon that lost its own" {
+  [ "$(id -u)" -eq 0 ] || skip "only root starts the keeper"
+  fake_down
+  wait
+  mkdir -p "$BATS_TEST_TMPDIR/bin"
+  cp "$ARNIA" "$BATS_TEST_TMPDIR/bin/arnia"
+  printf '#!/bin/sh\necho started >> "%s"\necho >&3\n' "$BATS_TEST_TMPDIR/started" > "$BATS_TEST_TMPDIR/bin/arnia-keeper"
+  chmod +x "$BATS_TEST_TMPDIR/bin/arnia-keeper"
+  fake_up orphan
+  child=$(pgrep -f "^$FAKE $ARNIA_ROOT orphan\$")
+  : > "$ARNIA_ROOT/run/keeper.lock"
+  run -0 "$BATS_TEST_TMPDIR/bin/arnia" list -q
+  [ "$(cat "$BATS_TEST_TMPDIR/started")" = started ]
+  run -0 "$BATS_TEST_TMPDIR/bin/arnia" --no-start list -q
+  # One that lives, or is about to, is left alone.
+  exec 9<> "$ARNIA_ROOT/run/keeper.lock"
+  flock -x 9
+  run -0 "$BATS_TEST_TMPDIR/bin/arnia" list -q
+  exec 9>&-
+  [ "$(cat "$BATS_TEST_TMPDIR/started")" = started ]
+  kill "$child"
 }
 
 @test "several names: all are tried, the worst code counts, the order stays" {
