@@ -100,7 +100,7 @@ static void sweep_plan(void *arg, const char *id)
 	struct job_request j = JOB_NONE;
 	struct plan *p = NULL, undo;
 
-	if (machine_by_id(d, id) || store_has_bad(&d->store, id) || store_load_plan(&d->store, id, &p, NULL) < 0)
+	if (machine_by_id(d, id) || store_has_unread(&d->store, id) || store_load_plan(&d->store, id, &p, NULL) < 0)
 		return;
 	log_info("undo what machine %s left", id);
 	plan_rekind(p, PLAN_DESTROY, &undo);
@@ -122,7 +122,7 @@ static void sweep_folder(void *arg, const char *id)
 	struct plan p = { .kind = PLAN_REMOVE, .id = id, .name = "", .run = d->in.run, .state = d->in.state,
 			  .share = d->in.share, .layers_dir = dir };
 
-	if (machine_by_id(d, id) || store_has_bad(&d->store, id))
+	if (machine_by_id(d, id) || store_has_unread(&d->store, id))
 		return;
 	j.kind = PLAN_REMOVE;
 	j.plan = &p;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,26 +12,38 @@
 #include "lib/base/file.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
-#include "lib/container/store.h"
+#include "lib/container/store_internal.h"
 
-#define CONFIG_MAX (4u << 20) /* bytes: a spec may carry a seccomp profile of 1 MiB */
 #define STATE_MAX 65536u
 #define PLAN_MAX (4u << 20)
+#define SEAL_MAGIC 0x6c6165736e616c70u /* "planseal" */
 
-/* FNV-1a, 64 bits: finds torn and garbled files; it is no defence against whoever can write here (root). */
-static uint64_t sum_of(const char *s)
+/* Ends a plan's file. */
+struct seal {
+	uint64_t magic, sum;
+};
+
+/* After FNV-1a, eight bytes at a time: finds torn and garbled files; it is no defence against whoever can write here (root). */
+static uint64_t sum_of(const void *p, size_t n)
 {
-	uint64_t h = 0xcbf29ce484222325u;
+	const unsigned char *b = p;
+	uint64_t h = 0xcbf29ce484222325u, w = n;
 
-	for (; *s; s++)
-		h = (h ^ (unsigned char)*s) * 0x100000001b3u;
-	return h;
+	for (; n >= sizeof(w); n -= sizeof(w), b += sizeof(w)) {
+		h = (h ^ w) * 0x100000001b3u;
+		h ^= h >> 32;
+		memcpy(&w, b, sizeof(w));
+	}
+	h = (h ^ w) * 0x100000001b3u;
+	for (; n; n--, b++)
+		h = (h ^ *b) * 0x100000001b3u;
+	return h ^ h >> 32;
 }
 
 char *store_seal(json *record)
 {
 	auto_free char *text = json_text(record, false);
-	char *sealed = str_fmt("{\"sum\":\"%016" PRIx64 "\",\"record\":%s}\n", sum_of(text), text);
+	char *sealed = str_fmt("{\"sum\":\"%016" PRIx64 "\",\"record\":%s}\n", sum_of(text, strlen(text)), text);
 
 	json_unref(record);
 	return sealed;
@@ -53,7 +66,7 @@ int store_unseal(const char *text, size_t n, json **ret, struct error *err)
 	{
 		auto_free char *again = json_text(record, false);
 
-		snprintf(want, sizeof(want), "%016" PRIx64, sum_of(again));
+		snprintf(want, sizeof(want), "%016" PRIx64, sum_of(again, strlen(again)));
 	}
 	if (!str_eq(sum, want))
 		return err_set(err, -EBADMSG, "the checksum does not match");
@@ -71,6 +84,29 @@ static int open_dir(const char *base, const char *name, mode_t mode, int *ret, s
 	return *ret < 0 ? err_sys(err, -errno, "open %s", path) : 0;
 }
 
+void store_each_name(int fd, store_name_fn fn, void *arg)
+{
+	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = own < 0 ? NULL : fdopendir(own);
+	struct dirent *e;
+
+	if (!d) {
+		fd_close(&own);
+		return;
+	}
+	while ((e = readdir(d)))
+		fn(fd, e->d_name, arg);
+	closedir(d);
+}
+
+/* Of file_write_atomic_at. */
+static void drop_half_written(int dir, const char *name, void *arg)
+{
+	(void)arg;
+	if (name[0] == '.' && str_ends(name, ".tmp"))
+		(void)unlinkat(dir, name, 0);
+}
+
 int store_open(const struct instance *in, struct store *ret, struct error *err)
 {
 	struct store s = { -1, -1, -1, -1, -1, -1 };
@@ -85,6 +121,10 @@ int store_open(const struct instance *in, struct store *ret, struct error *err)
 		store_close(&s);
 		return r;
 	}
+	store_each_name(s.config, drop_half_written, NULL);
+	store_each_name(s.run_config, drop_half_written, NULL);
+	store_each_name(s.state, drop_half_written, NULL);
+	store_each_name(s.plan, drop_half_written, NULL);
 	*ret = s;
 	return 0;
 }
@@ -118,6 +158,7 @@ int store_save_config(const struct store *s, const struct machine_config *c, str
 	json_add_u64(j, "schema", 1);
 	json_add_str(j, "id", c->id);
 	json_add_u64(j, "created", c->created_ns);
+	json_add_bool(j, "run", c->by_run);
 	json_add(j, "spec", spec_encode(&c->spec));
 	text = store_seal(j);
 	file_name(name, c->id);
@@ -148,6 +189,8 @@ int store_save_state(const struct store *s, const char *id, const struct machine
 	json_add_i64(j, "pid", st->pid);
 	json_add_u64(j, "pidStart", st->pid_start);
 	json_add_u64(j, "started", st->started_ns);
+	json_add_u64(j, "idBase", st->id_base);
+	json_add_u64(j, "address", ntohl(st->addr.s_addr));
 	if (st->exit.known)
 		json_add(j, "exit", exit_encode(&st->exit));
 	if (st->error[0])
@@ -178,12 +221,14 @@ static int state_decode(const json *j, const char *id, struct machine_state *ret
 	struct machine_state st = { 0 };
 	const char *phase = NULL, *boot = "", *why = "", *own = NULL;
 	const json *x = NULL;
+	uint32_t addr = 0;
 	int64_t pid = 0;
 
 	if (json_get_str(j, "phase", &phase, err) < 0 || json_get_str(j, "boot", &boot, err) < 0 ||
 	    json_get_str(j, "id", &own, err) < 0 || json_get_i64(j, "pid", &pid, err) < 0 ||
 	    json_get_u64(j, "pidStart", &st.pid_start, err) < 0 ||
 	    json_get_u64(j, "started", &st.started_ns, err) < 0 || json_get_str(j, "error", &why, err) < 0 ||
+	    json_get_u64(j, "idBase", &st.id_base, err) < 0 || json_get_u32(j, "address", &addr, err) < 0 ||
 	    json_get_obj(j, "exit", &x, err) < 0)
 		return -EBADMSG;
 	if (!str_eq(own, id) || phase_parse(phase, &st.phase) < 0 || pid < 0 || pid > INT32_MAX)
@@ -191,21 +236,33 @@ static int state_decode(const json *j, const char *id, struct machine_state *ret
 	if (x && exit_decode(x, &st.exit, err) < 0)
 		return -EBADMSG;
 	st.pid = (pid_t)pid;
+	st.addr.s_addr = htonl(addr);
 	(void)str_copy(st.boot_id, sizeof(st.boot_id), boot);
 	(void)str_copy(st.error, sizeof(st.error), why);
 	*ret = st;
 	return 0;
 }
 
-/* Put a bad file aside under a name that is not read again. */
-static void isolate(int dir, const char *name)
+bool store_is_passing(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EIO;
+}
+
+void store_isolate(int dir, const char *name)
 {
 	auto_free char *aside = str_fmt("bad-%s", name);
 
 	(void)renameat(dir, name, dir, aside);
 }
 
-static int read_sealed(int dir, const char *name, size_t max, json **ret, struct error *err)
+static void drop_bad(int dir, const char *name)
+{
+	auto_free char *aside = str_fmt("bad-%s", name);
+
+	(void)unlinkat(dir, aside, 0);
+}
+
+int store_read_sealed(int dir, const char *name, size_t max, json **ret, struct error *err)
 {
 	auto_free char *text = NULL;
 	long n = file_read_at(dir, name, max, &text, err);
@@ -222,7 +279,7 @@ int store_load_state(const struct store *s, const char *id, const char *boot_id,
 	int r;
 
 	file_name(name, id);
-	r = read_sealed(s->state, name, STATE_MAX, &j, err);
+	r = store_read_sealed(s->state, name, STATE_MAX, &j, err);
 	if (r == -ENOENT) {
 		err_clear(err);
 		*ret = st;
@@ -231,13 +288,15 @@ int store_load_state(const struct store *s, const char *id, const char *boot_id,
 	if (r == 0)
 		r = state_decode(j, id, &st, err);
 	if (r < 0) {
-		isolate(s->state, name);
+		if (!store_is_passing(r))
+			store_isolate(s->state, name);
 		err_prefix(err, "state of %s", id);
 		return -EBADMSG;
 	}
 	if (!str_eq(st.boot_id, boot_id)) { /* what ran then is gone */
 		st.phase = PHASE_STOPPED;
 		st.pid = 0;
+		st.id_base = st.addr.s_addr = 0;
 	}
 	*ret = st;
 	return 0;
@@ -245,7 +304,33 @@ int store_load_state(const struct store *s, const char *id, const char *boot_id,
 
 int store_save_plan(const struct store *s, const char *id, const void *bytes, size_t n, struct error *err)
 {
-	return file_write_atomic_at(s->plan, id, bytes, n, 0600, false, err);
+	struct seal seal = { SEAL_MAGIC, sum_of(bytes, n) };
+	auto_free char *sealed = mem_alloc(n + sizeof(seal));
+
+	memcpy(sealed, bytes, n);
+	memcpy(sealed + n, &seal, sizeof(seal));
+	return file_write_atomic_at(s->plan, id, sealed, n + sizeof(seal), 0600, false, err);
+}
+
+static int plan_unseal(const char *bytes, size_t n, const char *id, struct plan **ret, struct error *err)
+{
+	struct plan *p = NULL;
+	struct seal seal;
+
+	if (n < sizeof(seal))
+		return err_set(err, -EBADMSG, "it is too short");
+	n -= sizeof(seal);
+	memcpy(&seal, bytes + n, sizeof(seal));
+	if (seal.magic != SEAL_MAGIC || seal.sum != sum_of(bytes, n))
+		return err_set(err, -EBADMSG, "the checksum does not match");
+	if (plan_decode(bytes, n, &p, err) < 0)
+		return -EBADMSG;
+	if (!str_eq(p->id, id)) {
+		plan_free(p);
+		return err_set(err, -EBADMSG, "not the plan of %s", id);
+	}
+	*ret = p;
+	return 0;
 }
 
 int store_load_plan(const struct store *s, const char *id, struct plan **ret, struct error *err)
@@ -253,7 +338,14 @@ int store_load_plan(const struct store *s, const char *id, struct plan **ret, st
 	auto_free char *bytes = NULL;
 	long n = file_read_at(s->plan, id, PLAN_MAX, &bytes, err);
 
-	return n < 0 ? (int)n : plan_decode(bytes, (size_t)n, ret, err);
+	if (n == -ENOENT)
+		err_clear(err);
+	return n < 0 ? (int)n : plan_unseal(bytes, (size_t)n, id, ret, err);
+}
+
+void store_isolate_plan(const struct store *s, const char *id)
+{
+	store_isolate(s->plan, id);
 }
 
 void store_drop_plan(const struct store *s, const char *id)
@@ -266,6 +358,14 @@ void store_drop_exit(const struct store *s, const char *id)
 	(void)unlinkat(s->exits, id, 0);
 }
 
+void store_drop_state(const struct store *s, const char *id)
+{
+	char name[ID_LEN + 16];
+
+	file_name(name, id);
+	(void)unlinkat(s->state, name, 0);
+}
+
 int store_remove(const struct store *s, const char *id, bool ephemeral, struct error *err)
 {
 	int dir = ephemeral ? s->run_config : s->config;
@@ -274,112 +374,12 @@ int store_remove(const struct store *s, const char *id, bool ephemeral, struct e
 	file_name(name, id);
 	store_drop_plan(s, id);
 	store_drop_exit(s, id);
+	drop_bad(s->plan, id);
+	drop_bad(s->state, name);
 	(void)unlinkat(s->state, name, 0);
 	if (unlinkat(dir, name, 0) && errno != ENOENT)
 		return err_sys(err, -errno, "remove the configuration of %s", id);
 	if (!ephemeral && fsync(dir))
 		return err_sys(err, -errno, "sync the configuration folder");
 	return 0;
-}
-
-static int config_decode(const json *j, const char *id, struct machine_config *ret, struct error *err)
-{
-	struct machine_config c = { 0 };
-	const char *own = NULL;
-	const json *spec = NULL;
-	uint64_t schema = 0;
-	int r;
-
-	if (json_get_u64(j, "schema", &schema, err) < 0 || json_get_str(j, "id", &own, err) < 0 ||
-	    json_get_u64(j, "created", &c.created_ns, err) < 0 || json_get_obj(j, "spec", &spec, err) < 0)
-		return -EBADMSG;
-	if (schema != 1)
-		return err_set(err, -EPROTO, "schema %" PRIu64 " is of a newer arnia", schema);
-	if (!str_eq(own, id) || !spec)
-		return err_set(err, -EBADMSG, "not the configuration of %s", id);
-	if ((r = spec_decode(spec, &c.spec, err)) < 0)
-		return r;
-	if (!name_is_valid(c.spec.name)) {
-		spec_done(&c.spec);
-		return err_set(err, -EBADMSG, "no valid name in it");
-	}
-	(void)str_copy(c.id, sizeof(c.id), id);
-	*ret = c;
-	return 0;
-}
-
-static void load_one(int dir, const char *name, store_config_fn fn, store_bad_fn bad_fn, void *arg)
-{
-	auto_json json *j = NULL;
-	struct machine_config c;
-	struct error err = { 0 };
-	char id[ID_LEN + 1];
-	int r;
-
-	if (strlen(name) != ID_LEN + 5 || !str_ends(name, ".json"))
-		return;
-	memcpy(id, name, ID_LEN);
-	id[ID_LEN] = '\0';
-	if (!id_is_valid(id))
-		return;
-	r = read_sealed(dir, name, CONFIG_MAX, &j, &err);
-	if (r == 0)
-		r = config_decode(j, id, &c, &err);
-	if (r == 0) {
-		fn(arg, &c);
-		return;
-	}
-	if (r != -EPROTO) /* of a newer arnia: left for it */
-		isolate(dir, name);
-	bad_fn(arg, name, &err);
-}
-
-static void load_dir(int fd, store_config_fn fn, store_bad_fn bad_fn, void *arg)
-{
-	DIR *d = fdopendir(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	struct dirent *e;
-
-	if (!d)
-		return;
-	while ((e = readdir(d)))
-		load_one(fd, e->d_name, fn, bad_fn, arg);
-	closedir(d);
-}
-
-void store_load_configs(const struct store *s, store_config_fn fn, store_bad_fn bad_fn, void *arg)
-{
-	load_dir(s->config, fn, bad_fn, arg);
-	load_dir(s->run_config, fn, bad_fn, arg);
-}
-
-static void each_id(int fd, store_id_fn fn, void *arg)
-{
-	DIR *d = fdopendir(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	struct dirent *e;
-
-	if (!d)
-		return;
-	while ((e = readdir(d))) {
-		if (id_is_valid(e->d_name))
-			fn(arg, e->d_name);
-	}
-	closedir(d);
-}
-
-void store_each_plan(const struct store *s, store_id_fn fn, void *arg)
-{
-	each_id(s->plan, fn, arg);
-}
-
-void store_each_folder(const struct store *s, store_id_fn fn, void *arg)
-{
-	each_id(s->containers, fn, arg);
-}
-
-bool store_has_bad(const struct store *s, const char *id)
-{
-	auto_free char *name = str_fmt("bad-%s.json", id);
-
-	return !faccessat(s->config, name, F_OK, AT_SYMLINK_NOFOLLOW) ||
-	       !faccessat(s->run_config, name, F_OK, AT_SYMLINK_NOFOLLOW);
 }

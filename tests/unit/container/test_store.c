@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -134,8 +135,8 @@ static void torn_and_garbled(void **state)
 		load();
 		assert_int_equal(t.loaded, 0);
 		assert_int_equal(t.bad, 1);
-		assert_string_equal(t.last_bad, ID ".json");
-		assert_true(store_has_bad(&t.s, ID));
+		assert_string_equal(t.last_bad, "config/" ID ".json");
+		assert_true(store_has_unread(&t.s, ID));
 		load(); /* put aside: not met again */
 		assert_int_equal(t.loaded + t.bad, 0);
 	}
@@ -164,6 +165,75 @@ static void a_newer_schema_is_left_alone(void **state)
 	load();
 	assert_int_equal(t.bad, 1);
 	assert_int_equal(faccessat(t.s.config, ID ".json", F_OK, 0), 0);
+	assert_true(store_has_unread(&t.s, ID)); /* so what belongs to it stays too */
+	assert_false(store_has_unread(&t.s, "0000000000000001"));
+}
+
+static void what_was_put_aside_is_told_again(void **state)
+{
+	(void)state;
+	t.bad = 0;
+	store_each_bad(&t.s, on_bad, NULL);
+	assert_int_equal(t.bad, 0);
+	assert_int_equal(file_write_atomic_at(t.s.state, "bad-" ID ".json", "{", 1, 0600, false, NULL), 0);
+	store_each_bad(&t.s, on_bad, NULL);
+	assert_int_equal(t.bad, 1);
+	assert_string_equal(t.last_bad, "state/bad-" ID ".json");
+	assert_int_equal(store_remove(&t.s, ID, false, NULL), 0);
+	t.bad = 0;
+	store_each_bad(&t.s, on_bad, NULL);
+	assert_int_equal(t.bad, 0);
+}
+
+static void half_written_files_go(void **state)
+{
+	struct error err = { 0 };
+
+	(void)state;
+	assert_int_equal(file_write_atomic_at(t.s.config, "." ID ".json.tmp", "{", 1, 0600, false, NULL), 0);
+	assert_int_equal(file_write_atomic_at(t.s.plan, "." ID ".tmp", "{", 1, 0600, false, NULL), 0);
+	store_close(&t.s);
+	assert_int_equal(store_open(&t.in, &t.s, &err), 0);
+	assert_int_equal(faccessat(t.s.config, "." ID ".json.tmp", F_OK, 0), -1);
+	assert_int_equal(faccessat(t.s.plan, "." ID ".tmp", F_OK, 0), -1);
+}
+
+/* A plan says what is to be killed and removed, so every cut and every flipped bit of it is to be found. */
+static void plans(void **state)
+{
+	struct plan p = { .kind = PLAN_REMOVE, .id = ID, .name = "web", .run = "/r", .state = "/s", .share = "/h",
+			  .layers_dir = "/s/containers/" ID }, *got = NULL;
+	auto_free void *bytes = NULL;
+	auto_free char *good = NULL;
+	struct error err = { 0 };
+	size_t size = 0;
+	long n;
+
+	(void)state;
+	assert_int_equal(store_load_plan(&t.s, ID, &got, &err), -ENOENT);
+	assert_int_equal(err.code, 0);
+	assert_int_equal(plan_encode(&p, &bytes, &size), 0);
+	assert_int_equal(store_save_plan(&t.s, ID, bytes, size, &err), 0);
+	assert_int_equal(store_load_plan(&t.s, ID, &got, &err), 0);
+	assert_string_equal(got->layers_dir, p.layers_dir);
+	plan_free(got);
+	n = file_read_at(t.s.plan, ID, 1 << 20, &good, NULL);
+	assert_true(n > (long)size);
+	for (long cut = 0; cut < n; cut++) {
+		assert_int_equal(file_write_atomic_at(t.s.plan, ID, good, (size_t)cut, 0600, false, NULL), 0);
+		assert_int_equal(store_load_plan(&t.s, ID, &got, &err), -EBADMSG);
+	}
+	for (long bit = 0; bit < n * 8; bit++) {
+		good[bit / 8] ^= 1 << bit % 8;
+		assert_int_equal(file_write_atomic_at(t.s.plan, ID, good, (size_t)n, 0600, false, NULL), 0);
+		assert_int_equal(store_load_plan(&t.s, ID, &got, &err), -EBADMSG);
+		good[bit / 8] ^= 1 << bit % 8;
+	}
+	/* another one's */
+	assert_int_equal(file_write_atomic_at(t.s.plan, "0000000000000001", good, (size_t)n, 0600, false, NULL), 0);
+	assert_int_equal(store_load_plan(&t.s, "0000000000000001", &got, &err), -EBADMSG);
+	store_isolate_plan(&t.s, ID);
+	assert_int_equal(store_load_plan(&t.s, ID, &got, &err), -ENOENT);
 }
 
 static void a_strangers_file_in_its_place(void **state)
@@ -185,6 +255,8 @@ static void states(void **state)
 	struct error err = { 0 };
 
 	(void)state;
+	st.id_base = 0x70010000;
+	st.addr.s_addr = htonl(0x0ad10203);
 	st.exit = (struct exit_record){ .known = true, .code = CLD_KILLED, .status = 9, .time_ns = 5, .cause = "oom" };
 	assert_int_equal(store_load_state(&t.s, ID, BOOT, &got, &err), 0); /* none */
 	assert_int_equal(got.phase, PHASE_STOPPED);
@@ -195,10 +267,13 @@ static void states(void **state)
 	assert_int_equal(got.pid_start, 99);
 	assert_int_equal(got.exit.code, CLD_KILLED);
 	assert_string_equal(got.exit.cause, "oom");
+	assert_int_equal(got.id_base, 0x70010000);
+	assert_int_equal(ntohl(got.addr.s_addr), 0x0ad10203);
 	/* after a reboot nothing runs, and the pid is a stranger's */
 	assert_int_equal(store_load_state(&t.s, ID, "99999999-2222-3333-4444-555555555555", &got, &err), 0);
 	assert_int_equal(got.phase, PHASE_STOPPED);
 	assert_int_equal(got.pid, 0);
+	assert_int_equal(got.id_base, 0);
 	assert_int_equal(file_write_atomic_at(t.s.state, ID ".json", "{", 1, 0600, false, NULL), 0);
 	got.pid = 77;
 	assert_int_equal(store_load_state(&t.s, ID, BOOT, &got, &err), -EBADMSG);
@@ -234,6 +309,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_newer_schema_is_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_strangers_file_in_its_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(states, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_put_aside_is_told_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(half_written_files_go, setup, teardown),
+		cmocka_unit_test_setup_teardown(plans, setup, teardown),
 		cmocka_unit_test(seals),
 	};
 
