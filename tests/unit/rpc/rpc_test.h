@@ -17,8 +17,8 @@ struct rig {
 	char dir[64], path[96];
 	/* what the methods saw */
 	struct rpc_call *held[64];
-	size_t n_held, n_calls, n_gone, n_freed_held;
-	int streaming;
+	size_t n_held, n_calls, n_gone;
+	unsigned rounds;
 };
 /* Methods: t.Echo (replies its parameters), t.Hold (kept in held), t.Many (three replies with more), t.Fds
  * (gives back what came), t.Fail, t.Open. */
