@@ -30,6 +30,11 @@ static size_t count_members(json_object *j)
 
 json *json_parse(const char *s, size_t n, struct error *err)
 {
+	return json_parse_bounded(s, n, SIZE_MAX, err);
+}
+
+json *json_parse_bounded(const char *s, size_t n, size_t max_nested, struct error *err)
+{
 	auto_json json_object *j = NULL;
 	struct json_tokener *tok;
 	size_t members = 0;
@@ -38,7 +43,7 @@ json *json_parse(const char *s, size_t n, struct error *err)
 		err_set_kind(err, -EFBIG, ERR_USAGE, "JSON text too long");
 		return NULL;
 	}
-	if (json_check(s, n, &members, err) < 0)
+	if (json_check(s, n, max_nested, &members, err) < 0)
 		return NULL;
 	tok = json_tokener_new_ex(TOKENER_DEPTH);
 	if (!tok)

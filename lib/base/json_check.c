@@ -13,7 +13,7 @@
 struct check {
 	const char *start, *p, *end;
 	unsigned depth;
-	size_t members;
+	size_t members, nested, max_nested;
 	struct error *err;
 };
 
@@ -199,6 +199,8 @@ static int check_items(struct check *c, char close, int (*item)(struct check *))
 
 	if (++c->depth > JSON_DEPTH_MAX)
 		return wrong(c, "nested too deep");
+	if (++c->nested > c->max_nested)
+		return wrong(c, "too many arrays and objects");
 	skip_space(c);
 	if (!take(c, close)) {
 		do {
@@ -237,9 +239,9 @@ static int check_value(struct check *c)
 	}
 }
 
-int json_check(const char *s, size_t n, size_t *ret_members, struct error *err)
+int json_check(const char *s, size_t n, size_t max_nested, size_t *ret_members, struct error *err)
 {
-	struct check c = { .start = s, .p = s, .end = s + n, .err = err };
+	struct check c = { .start = s, .p = s, .end = s + n, .max_nested = max_nested, .err = err };
 	int r;
 
 	if (!utf8_valid(s, n))

@@ -9,7 +9,8 @@
 #define JSON_DEPTH_MAX 64
 
 /* Exactly one value: valid UTF-8, no NUL (written or escaped), surrogates in pairs, integers that fit in 64 bits,
- * finite numbers, at most JSON_DEPTH_MAX levels. Counts the members of all objects. 0 or -EINVAL (kind USAGE). */
-int json_check(const char *s, size_t n, size_t *ret_members, struct error *err);
+ * finite numbers, at most JSON_DEPTH_MAX levels and `max_nested` arrays and objects. Counts the members of all
+ * objects. 0 or -EINVAL (kind USAGE). */
+int json_check(const char *s, size_t n, size_t max_nested, size_t *ret_members, struct error *err);
 
 #endif

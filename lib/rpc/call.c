@@ -6,6 +6,8 @@
 #include "lib/base/str.h"
 #include "lib/rpc/server.h"
 
+#define NESTED_MAX 32768 /* arrays and objects in a request: 26 MB */
+
 static void call_free(struct rpc_call *call)
 {
 	if (call->prev)
@@ -234,12 +236,20 @@ static struct rpc_call *call_new(struct conn *c, struct wire_msg *m)
 	return call;
 }
 
+/* What is answered later, perhaps much later, does not keep its request: that may be large in memory. */
+static void call_drop_request(struct rpc_call *call)
+{
+	json_unref(call->msg);
+	call->msg = json_new_obj();
+	call->params = call->msg;
+}
+
 void call_dispatch(struct conn *c, struct wire_msg *m)
 {
 	struct rpc_call *call = call_new(c, m);
 	const char *method = NULL, *wrong;
 
-	call->msg = json_parse(m->text, m->len, NULL);
+	call->msg = json_parse_bounded(m->text, m->len, NESTED_MAX, NULL);
 	wrong = call_decode(call, &method);
 	/* Parameters are always an object to the methods. */
 	if (!wrong && !call->params) {
@@ -250,6 +260,8 @@ void call_dispatch(struct conn *c, struct wire_msg *m)
 	}
 	if (!wrong) {
 		call_run(call, method, c->trusted);
+		if (c->call == call) /* else it is gone */
+			call_drop_request(call);
 		return;
 	}
 	/* Who does not speak the protocol is told so once. */

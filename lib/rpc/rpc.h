@@ -40,7 +40,7 @@ struct rpc_server *rpc_server_new(struct loop *l, int listen_fd, const struct rp
 void rpc_server_free(struct rpc_server *s);
 int rpc_server_fd(const struct rpc_server *s);
 
-const json *rpc_params(const struct rpc_call *c); /* object, never NULL */
+const json *rpc_params(const struct rpc_call *c); /* object, never NULL; empty once the method has returned */
 bool rpc_wants_more(const struct rpc_call *c);
 bool rpc_is_oneway(const struct rpc_call *c);
 int rpc_take_fd(struct rpc_call *c, size_t i); /* -1 when absent */
