@@ -138,7 +138,8 @@ static int make_folders(const struct instance *in, struct error *err)
 		{ true, 0755, "" },	   { true, 0700, "config" },	   { true, 0700, "state" },
 		{ true, 0700, "plan" },	   { true, 0700, "exit" },	   { true, 0700, "log" },
 		{ false, 0711, "" },	   { false, 0700, "config" },	   { false, 0711, "containers" },
-		{ false, 0755, "templates" }, { false, 0700, "cache" },	   { false, 0700, "cache/seccomp" },
+		/* files with the ids and setuid bits of images: for nobody of the host to run */
+		{ false, 0700, "templates" }, { false, 0700, "cache" },	   { false, 0700, "cache/seccomp" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
