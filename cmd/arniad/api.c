@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
 #include "cmd/arniad/daemon.h"
 #include "lib/base/mem.h"
+
+/* A follower keeps its list, and each is tried on every machine. */
+#define NAMES_MAX 256
+#define NAME_BYTES_MAX 4400 /* a label with its value */
 
 const struct rpc_method api_methods[] = {
 	{ "io.arnia.Version", api_version, true },
@@ -31,6 +37,22 @@ const struct rpc_method api_methods[] = {
 	{ "io.arnia.HostShutdown", api_host_shutdown, false },
 };
 const size_t api_methods_n = ARRAY_SIZE(api_methods);
+
+int api_names(const json *p, const char *key, struct arena *a, struct strv *ret, struct error *err)
+{
+	const json *list = NULL;
+	int r = json_get_arr(p, key, &list, err);
+
+	if (r >= 0 && json_len(list) > NAMES_MAX)
+		r = err_set_kind(err, -E2BIG, ERR_USAGE, "%s: more than %d", key, NAMES_MAX);
+	for (size_t i = 0; r >= 0 && i < json_len(list); i++) {
+		const char *s = json_str(json_at(list, i));
+
+		if (s && strlen(s) > NAME_BYTES_MAX)
+			r = err_set_kind(err, -E2BIG, ERR_USAGE, "%s[%zu]: longer than %d bytes", key, i, NAME_BYTES_MAX);
+	}
+	return r < 0 ? r : json_get_strv(p, key, a, ret, err);
+}
 
 struct machine *api_machine(struct rpc_call *c, struct daemon *d)
 {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "cmd/arniad/daemon.h"
 #include "lib/base/fd.h"
@@ -10,6 +11,7 @@
 #include "lib/base/str.h"
 
 #define ARGS_MAX 4096 /* of one exec */
+#define COMMAND_SHOWN 200 /* bytes of it in the event */
 
 struct exec_op {
 	struct rpc_call *call;
@@ -86,6 +88,21 @@ static int exec_decode(const json *p, struct exec_params *e, struct error *err)
 	return 0;
 }
 
+/* A folder among a program's streams is a way out of its root. */
+static int take_stdio(struct rpc_call *c, int stdio[3], struct error *err)
+{
+	struct stat st;
+
+	for (int i = 0; i < 3; i++) {
+		stdio[i] = rpc_take_fd(c, (size_t)i + 1);
+		if (stdio[i] < 0)
+			return err_set_kind(err, -EBADF, ERR_USAGE, "stdio: descriptor %d is missing", i);
+		if (fstat(stdio[i], &st) < 0 || S_ISDIR(st.st_mode) || fcntl(stdio[i], F_GETFL) & O_PATH)
+			return err_set_kind(err, -EISDIR, ERR_USAGE, "stdio: descriptor %d is no stream", i);
+	}
+	return 0;
+}
+
 static int exec_submit(struct daemon *d, struct machine *m, struct rpc_call *c, struct exec_params *e, struct error *err)
 {
 	auto_fd int session = rpc_take_fd(c, 0);
@@ -93,18 +110,15 @@ static int exec_submit(struct daemon *d, struct machine *m, struct rpc_call *c, 
 	struct job_request j = JOB_NONE;
 	struct plan *start = NULL, *plan = NULL;
 	struct exec_op *op = mem_alloc(sizeof(*op));
-	int r;
+	int r = e->stdio ? take_stdio(c, stdio, err) : 0;
 
 	id_make(op->exec_id);
 	(void)str_copy(op->machine_id, sizeof(op->machine_id), m->config.id);
-	op->command = str_dup(e->x.argv.v[0]);
+	op->command = str_dup_n(e->x.argv.v[0], strnlen(e->x.argv.v[0], COMMAND_SHOWN));
 	e->x.exec_id = op->exec_id;
 	e->x.null_stdio = !e->x.tty && !e->stdio;
-	if (e->stdio) {
-		for (int i = 0; i < 3; i++)
-			stdio[i] = rpc_take_fd(c, (size_t)i + 1);
-	}
-	r = store_load_plan(&d->store, m->config.id, &start, err);
+	if (r == 0)
+		r = store_load_plan(&d->store, m->config.id, &start, err);
 	if (r == -ENOENT)
 		err_set(err, r, "its plan is missing");
 	if (r == 0)
@@ -150,6 +164,8 @@ void api_exec(struct rpc_call *c, void *arg)
 	r = exec_decode(rpc_params(c), &e, &err);
 	if (r == 0)
 		r = lifecycle_next(m->state.phase, EVENT_EXEC, &p, &err);
+	if (r == 0)
+		r = jobs_have_room(d, &err);
 	if (r == 0)
 		r = exec_submit(d, m, c, &e, &err);
 	if (r < 0) {

@@ -68,6 +68,7 @@ static void tear_down(struct daemon *d)
 	struct job_request j = JOB_NONE;
 	struct kp_result failed = { 0 };
 
+	d->tearing_down = true;
 	cells_forget(d);
 	p.pool.s_addr = htonl(d->ids.pool);
 	p.net.table = d->ids.nft_table;
@@ -80,16 +81,48 @@ static void tear_down(struct daemon *d)
 		on_torn_down(d, &failed, "", NULL);
 }
 
-static void on_one_down(struct daemon *d, struct machine *m, const struct error *err, void *arg)
+#define AT_REST (1u << PHASE_STOPPED | 1u << PHASE_FAILED | 1u << PHASE_SUSPENDED)
+#define UP (1u << PHASE_RUNNING | 1u << PHASE_PAUSED)
+
+static bool is_busy(const struct machine *m)
+{
+	return !(AT_REST >> m->state.phase & 1) || m->removing || m->cleaning;
+}
+
+static void shutdown_wait(struct daemon *d, struct machine *m);
+
+/* Whatever one machine came to: the last one ends it all. After the round, since a --rm machine at rest is only
+ * then on its way out. */
+static void shutdown_check(void *arg)
+{
+	struct daemon *d = arg;
+	size_t busy = 0;
+
+	for (struct machine *m = d->machines; m; m = m->next)
+		busy += is_busy(m);
+	if (!busy && !d->tearing_down)
+		tear_down(d);
+}
+
+static void shutdown_step(struct daemon *d, struct machine *m, const struct error *err, void *arg)
 {
 	(void)err;
 	(void)arg;
-	for (struct machine *o = d->machines; o; o = o->next) {
-		if (o != m && o->state.phase != PHASE_STOPPED && o->state.phase != PHASE_FAILED &&
-		    o->state.phase != PHASE_SUSPENDED)
-			return;
-	}
-	tear_down(d);
+	if (UP >> m->state.phase & 1) /* it was just starting */
+		shutdown_wait(d, m);
+	else
+		loop_defer(d->loop, shutdown_check, d);
+}
+
+static void shutdown_wait(struct daemon *d, struct machine *m)
+{
+	struct error err = { 0 };
+	bool starting = m->state.phase == PHASE_STARTING;
+
+	machine_wait(m, AT_REST | (starting ? UP : 0), false, shutdown_step, NULL);
+	machine_wait(m, 0, true, shutdown_step, NULL);
+	if (!starting && !(AT_REST >> m->state.phase & 1) && machine_stop(d, m, 0, 0, &err) < 0)
+		log_error("shutdown: %s", err.text);
 }
 
 static void shutdown_gone(struct rpc_call *c, void *arg)
@@ -103,7 +136,7 @@ void api_host_shutdown(struct rpc_call *c, void *arg)
 	struct daemon *d = arg;
 	struct error err = { 0 };
 	bool kill = false;
-	size_t up = 0;
+	size_t up = 0, busy = 0;
 
 	if (json_get_bool(rpc_params(c), "kill", &kill, &err) < 0 || d->shutting_down) {
 		if (!err.code)
@@ -111,8 +144,10 @@ void api_host_shutdown(struct rpc_call *c, void *arg)
 		rpc_fail(c, &err);
 		return;
 	}
-	for (struct machine *m = d->machines; m; m = m->next)
-		up += m->state.phase != PHASE_STOPPED && m->state.phase != PHASE_FAILED && m->state.phase != PHASE_SUSPENDED;
+	for (struct machine *m = d->machines; m; m = m->next) {
+		up += !(AT_REST >> m->state.phase & 1);
+		busy += is_busy(m);
+	}
 	if (up && !kill) {
 		err_set_kind(&err, -EBUSY, ERR_STATE, "%zu machines are running", up);
 		err_hint(&err, "stop them first, or: arnia host shutdown --kill");
@@ -122,15 +157,13 @@ void api_host_shutdown(struct rpc_call *c, void *arg)
 	d->shutting_down = true;
 	d->shutdown_call = c;
 	rpc_on_gone(c, shutdown_gone, d);
-	if (!up) {
+	if (!busy) {
 		tear_down(d);
 		return;
 	}
 	for (struct machine *m = d->machines, *next; m; m = next) {
 		next = m->next;
-		if (m->state.phase == PHASE_STOPPED || m->state.phase == PHASE_FAILED || m->state.phase == PHASE_SUSPENDED)
-			continue;
-		machine_wait(m, 1u << PHASE_STOPPED | 1u << PHASE_FAILED, false, on_one_down, NULL);
-		(void)machine_stop(d, m, 0, 0, NULL);
+		if (is_busy(m))
+			shutdown_wait(d, m);
 	}
 }

@@ -179,7 +179,7 @@ static void image_job(struct rpc_call *c, struct daemon *d, const char *name, bo
 	j.done = on_done;
 	j.line = on_line;
 	j.arg = op;
-	if (job_submit(d, &j, &op->seq, &err) < 0) {
+	if (jobs_have_room(d, &err) < 0 || job_submit(d, &j, &op->seq, &err) < 0) {
 		rpc_fail(c, &err);
 		free(op);
 		return;

@@ -18,14 +18,21 @@ struct op {
 	struct rpc_call *call; /* NULL once the client is gone */
 	char id[ID_LEN + 1]; /* the machine may go before the operation */
 	bool more, created, then_start, then_remove, removes;
+	bool only_waits; /* nothing is left to do when the client is gone */
 };
 
 static void op_gone(struct rpc_call *c, void *arg)
 {
 	struct op *op = arg;
+	struct machine *m = op->only_waits ? machine_by_id(op->d, op->id) : NULL;
 
 	(void)c;
 	op->call = NULL;
+	if (!op->only_waits)
+		return;
+	if (m)
+		machine_unwait(m, op);
+	free(op);
 }
 
 static struct op *op_new(struct rpc_call *c, struct daemon *d, const struct machine *m)
@@ -132,12 +139,12 @@ static void on_run_end(struct daemon *d, struct machine *m, const struct error *
 	json *out = json_new_obj();
 
 	(void)d;
-	(void)err;
 	json_add_str(out, "id", op->id);
-	json_add_str(out, "name", m ? MACHINE_NAME(m) : "");
-	if (m && m->state.exit.known)
+	json_add_str(out, "name", MACHINE_NAME(m));
+	if (m->state.exit.known)
 		json_add(out, "exit", view_exit(&m->state.exit));
-	json_add_str(out, "state", op->removes ? "removed" : phase_name(m->state.phase));
+	/* it went though it was to stay, or the other way round */
+	json_add_str(out, "state", op->removes != (err != NULL) ? "removed" : phase_name(m->state.phase));
 	op_reply(op, out);
 }
 
@@ -168,6 +175,7 @@ static void on_run_started(struct daemon *d, struct machine *m, const struct err
 	}
 	rpc_reply_more(op->call, started_reply(m, true));
 	op->removes = m->config.spec.remove;
+	op->only_waits = true;
 	machine_wait(m, DOWN, op->removes, on_run_end, op);
 }
 
@@ -197,7 +205,12 @@ void api_run(struct rpc_call *c, void *arg)
 	op->created = true;
 	q.arg = op;
 	if (machine_start(d, m, &q, &err) < 0) {
-		machine_remove(d, m, on_run_undone, NULL, NULL);
+		/* without a keeper there is nobody to remove the folder: what is left of it goes with the next start */
+		if (machine_remove(d, m, on_run_undone, NULL, NULL) < 0 &&
+		    store_remove(&d->store, m->config.id, m->config.spec.remove, NULL) == 0) {
+			event_emit(d, "remove", m, NULL, NULL);
+			machine_forget(d, m);
+		}
 		op_fail(op, &err);
 	}
 }
@@ -220,7 +233,7 @@ static void remove_now(struct op *op, struct machine *m)
 {
 	struct error err = { 0 };
 
-	if (m->removing) /* --rm does it */
+	if (m->removing || (m->cleaning && m->config.spec.remove)) /* --rm does it */
 		machine_wait(m, 0, true, on_removed, op);
 	else if (machine_remove(op->d, m, on_removed, op, &err) < 0)
 		op_fail(op, &err);
@@ -272,6 +285,8 @@ static void stop_then(struct op *op, struct machine *m, uint64_t timeout, int si
 	}
 	if (DOWN >> m->state.phase & 1)
 		on_down(op->d, m, NULL, op);
+	else if (op->then_start || op->then_remove)
+		machine_wait_to_act(m, DOWN, on_down, op);
 	else
 		machine_wait(m, DOWN, false, on_down, op);
 }
@@ -372,7 +387,7 @@ static void on_waited(struct daemon *d, struct machine *m, const struct error *e
 	struct op *op = arg;
 
 	(void)d;
-	if (err && !op->removes)
+	if (err)
 		op_fail(op, err);
 	else
 		op_reply(op, wait_reply(m, op->removes ? "removed" : phase_name(m->state.phase)));
@@ -404,8 +419,11 @@ void api_wait(struct rpc_call *c, void *arg)
 	/* with --rm, stopped is told when it is gone, with its exit */
 	if (!op->removes && phases == DOWN && m->config.spec.remove)
 		op->removes = true;
+	op->only_waits = true;
 	if (!op->removes && phases >> m->state.phase & 1)
 		op_reply(op, wait_reply(m, phase_name(m->state.phase)));
+	else if (rpc_is_oneway(c)) /* nobody would hear it */
+		op_reply(op, NULL);
 	else
 		machine_wait(m, phases, op->removes, on_waited, op);
 }

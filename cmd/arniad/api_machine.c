@@ -76,8 +76,8 @@ void api_list(struct rpc_call *c, void *arg)
 	struct machine **all = mem_alloc_n(d->n_machines + 1, sizeof(*all));
 	size_t n = 0;
 
-	if (json_get_strv(p, "names", &f.arena, &f.names, &err) < 0 ||
-	    json_get_strv(p, "labels", &f.arena, &f.labels, &err) < 0 ||
+	if (api_names(p, "names", &f.arena, &f.names, &err) < 0 ||
+	    api_names(p, "labels", &f.arena, &f.labels, &err) < 0 ||
 	    json_get_bool(p, "running", &f.running, &err) < 0 || names_resolve(d, &f, &err) < 0) {
 		rpc_fail(c, &err);
 	} else {
@@ -162,6 +162,11 @@ void api_explain(struct rpc_call *c, void *arg)
 			     phase_name(m->state.phase));
 		err_hint(&err, "start it first: arnia start %s", MACHINE_NAME(m));
 		rpc_fail(c, &err);
+		return;
+	}
+	if (jobs_have_room(d, &err) < 0) {
+		rpc_fail(c, &err);
+		plan_free(start);
 		return;
 	}
 	x = mem_alloc(sizeof(*x));

@@ -41,9 +41,11 @@ static int check_host(struct daemon *d, const struct spec *s, struct error *err)
 int machine_create(struct daemon *d, const json *spec, struct machine **ret, struct error *err)
 {
 	struct machine_config c = { .created_ns = time_real_ns() };
-	int r = spec_decode(spec, &c.spec, err);
+	int r;
 
-	if (r < 0)
+	if (d->shutting_down)
+		return err_set_kind(err, -ESHUTDOWN, ERR_STATE, "the host is being shut down");
+	if ((r = spec_decode(spec, &c.spec, err)) < 0)
 		return r;
 	if (!c.spec.name) {
 		auto_free char *name = name_make(d);

@@ -45,6 +45,8 @@ struct job_request {
 };
 #define JOB_NONE ((struct job_request){ .session = -1, .stdio = { -1, -1, -1 }, .target = -1 })
 int job_submit(struct daemon *d, const struct job_request *q, uint64_t *ret_seq, struct error *err);
+/* Before work that a client can ask for without end. */
+int jobs_have_room(const struct daemon *d, struct error *err);
 void job_cancel(struct daemon *d, uint64_t seq);
 void jobs_result(struct daemon *d, uint64_t seq, const struct kp_result *r, const char *data);
 void jobs_progress(struct daemon *d, uint64_t seq, const char *text);
@@ -56,6 +58,7 @@ struct waiter { /* someone who wants to know when the machine is in one of `phas
 	struct waiter *next;
 	uint32_t phases;
 	bool removed_only;
+	bool acts;
 	op_done fn; /* err set: it will not come (removed or failed) */
 	void *arg;
 };
@@ -71,7 +74,7 @@ struct machine {
 	bool tty, stopping_asked, killed;
 	bool told; /* the keeper we are connected to has it */
 	bool exited; /* the exit came while starting */
-	bool removing;
+	bool removing, cleaning; /* a job of this kind is on its way, which knows the machine by its address */
 	struct loop_timer *stop_timer;
 	struct waiter *waiters;
 	int watch_memory, watch_cgroup; /* inotify watches, -1 */
@@ -89,6 +92,10 @@ void machine_save_state(struct daemon *d, struct machine *m);
 /* Move by event; saves, tells waiters. */
 int machine_event(struct daemon *d, struct machine *m, enum lifecycle_event e, struct error *err);
 void machine_wait(struct machine *m, uint32_t phases, bool removed_only, op_done fn, void *arg);
+/* The same for who will start, stop or remove it then: told after those who only look. */
+void machine_wait_to_act(struct machine *m, uint32_t phases, op_done fn, void *arg);
+/* Those who wait for its removal need not any longer. */
+void machine_not_removed(struct daemon *d, struct machine *m, const struct error *why);
 void machine_unwait(struct machine *m, void *arg); /* drop waiters with this arg */
 void machine_drop_fds(struct machine *m);
 int machine_cgroup(struct daemon *d, const struct machine *m, struct error *err); /* O_PATH fd */
@@ -134,7 +141,8 @@ void event_emit(struct daemon *d, const char *type, const struct machine *m, con
 /* ---- profiles.c: compiled seccomp programs ---- */
 struct profile {
 	struct profile *next;
-	uint64_t key, caps;
+	char *name; /* or its text */
+	uint64_t caps;
 	void *program;
 	size_t size;
 };
@@ -188,6 +196,7 @@ struct daemon {
 	struct machine *by_name[HASH_SIZE], *by_id[HASH_SIZE];
 	size_t n_machines;
 	struct job *jobs;
+	size_t n_jobs;
 	uint64_t next_seq;
 	struct facts facts;
 	struct event_log *events;
@@ -197,7 +206,7 @@ struct daemon {
 	struct bad_file *bad;
 	int inotify;
 	struct loop_io *inotify_io;
-	bool synced_once, shutting_down, keeper_told_to_end;
+	bool synced_once, shutting_down, tearing_down, keeper_told_to_end;
 	struct rpc_call *shutdown_call;
 };
 
@@ -230,6 +239,8 @@ void api_image_remove(struct rpc_call *c, void *arg);
 void api_host_info(struct rpc_call *c, void *arg);
 void api_host_doctor(struct rpc_call *c, void *arg);
 void api_host_shutdown(struct rpc_call *c, void *arg);
+/* As json_get_strv, of a list that has bounds. */
+int api_names(const json *p, const char *key, struct arena *a, struct strv *ret, struct error *err);
 /* Find the machine named by "name" in the parameters, or fail the call and return NULL. */
 struct machine *api_machine(struct rpc_call *c, struct daemon *d);
 

@@ -147,10 +147,14 @@ static void append(struct event_log *e, const json *j)
 
 	if (e->size + (off_t)n > (off_t)FILE_MAX)
 		rotate(e);
-	if (fd_write_all(e->fd, line, n) == 0)
+	if (fd_write_all(e->fd, line, n) == 0) {
 		e->size += (off_t)n;
-	else
-		log_error("events: cannot write");
+		return;
+	}
+	log_error("events: cannot write");
+	/* half a line would spoil the next one */
+	if (ftruncate(e->fd, e->size) < 0)
+		rotate(e);
 }
 
 void event_emit(struct daemon *d, const char *type, const struct machine *m, const struct rpc_call *by, json *data)
@@ -233,7 +237,7 @@ void api_events(struct rpc_call *c, void *arg)
 	f->log = d->events;
 	f->call = c;
 	if (json_get_bool(rpc_params(c), "follow", &r.follow, &err) < 0 ||
-	    json_get_strv(rpc_params(c), "names", &f->arena, &f->names, &err) < 0 ||
+	    api_names(rpc_params(c), "names", &f->arena, &f->names, &err) < 0 ||
 	    parse_since(rpc_params(c), &r, &err) < 0) {
 		rpc_fail(c, &err);
 		follower_free(f);

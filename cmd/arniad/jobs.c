@@ -6,6 +6,9 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
+/* Each holds descriptors of its client here and in the keeper; what a machine's end needs is not refused. */
+#define JOBS_ASKED_MAX 512
+
 struct job {
 	struct job *next;
 	uint64_t seq;
@@ -41,9 +44,19 @@ int job_submit(struct daemon *d, const struct job_request *q, uint64_t *ret_seq,
 	j = mem_alloc(sizeof(*j));
 	*j = (struct job){ .next = d->jobs, .seq = kj.seq, .done = q->done, .line = q->line, .arg = q->arg };
 	d->jobs = j;
+	d->n_jobs++;
 	if (ret_seq)
 		*ret_seq = kj.seq;
 	return 0;
+}
+
+int jobs_have_room(const struct daemon *d, struct error *err)
+{
+	if (d->n_jobs < JOBS_ASKED_MAX)
+		return 0;
+	err_set_kind(err, -EBUSY, ERR_REFUSED, "%zu pieces of work are going on", d->n_jobs);
+	err_hint(err, "try again later");
+	return -EBUSY;
 }
 
 static struct job **job_find(struct daemon *d, uint64_t seq)
@@ -68,6 +81,7 @@ void jobs_result(struct daemon *d, uint64_t seq, const struct kp_result *r, cons
 	if (!j) /* of an arniad before us: its machine was reconciled from disk */
 		return;
 	*pp = j->next;
+	d->n_jobs--;
 	j->done(d, r, data, j->arg);
 	free(j);
 }
@@ -89,6 +103,7 @@ void jobs_fail_all(struct daemon *d)
 	err_hint(&r.error, "try again");
 	while ((j = d->jobs)) {
 		d->jobs = j->next;
+		d->n_jobs--;
 		j->done(d, &r, "", j->arg);
 		free(j);
 	}

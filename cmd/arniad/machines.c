@@ -55,34 +55,52 @@ void machine_drop_fds(struct machine *m)
 	m->held_bits = 0;
 }
 
-/* Tell those who wait. Each is taken off the list first: its callback may add others. */
-static void notify(struct daemon *d, struct machine *m, bool gone)
+enum news { NEWS_PHASE, NEWS_GONE, NEWS_NOT_REMOVED };
+
+static bool is_due(const struct waiter *w, const struct machine *m, enum news news)
 {
-	struct waiter *list = m->waiters, *w;
+	if (news == NEWS_PHASE)
+		return !w->removed_only && w->phases >> m->state.phase & 1;
+	return news == NEWS_GONE || w->removed_only;
+}
 
-	m->waiters = NULL;
-	while ((w = list)) {
-		list = w->next;
-		if (gone || (!w->removed_only && (w->phases >> m->state.phase & 1))) {
-			struct error err = { 0 };
-			bool wanted = gone ? w->removed_only : true;
+/* Tell those who wait. They are taken off the list first: a callback may add others, or move the machine on. */
+static void notify(struct daemon *d, struct machine *m, enum news news, const struct error *why)
+{
+	struct waiter *due = NULL, **due_end = &due, *late = NULL, **late_end = &late, **pp = &m->waiters, *w;
+	struct error gone = { 0 };
 
-			if (!wanted)
-				err_set_kind(&err, -ENOENT, ERR_NOT_FOUND, "%s: it was removed", MACHINE_NAME(m));
-			w->fn(d, m, wanted ? NULL : &err, w->arg);
-			free(w);
+	while ((w = *pp)) {
+		struct waiter ***end = w->acts ? &late_end : &due_end;
+
+		if (!is_due(w, m, news)) {
+			pp = &w->next;
 			continue;
 		}
-		w->next = m->waiters;
-		m->waiters = w;
+		*pp = w->next;
+		w->next = NULL;
+		**end = w;
+		*end = &w->next;
 	}
+	*due_end = late;
+	err_set_kind(&gone, -ENOENT, ERR_NOT_FOUND, "%s: it was removed", MACHINE_NAME(m));
+	while ((w = due)) {
+		due = w->next;
+		w->fn(d, m, news == NEWS_GONE && !w->removed_only ? &gone : why, w->arg);
+		free(w);
+	}
+}
+
+void machine_not_removed(struct daemon *d, struct machine *m, const struct error *why)
+{
+	notify(d, m, NEWS_NOT_REMOVED, why);
 }
 
 void machine_forget(struct daemon *d, struct machine *m)
 {
 	struct machine **pp = &d->machines;
 
-	notify(d, m, true);
+	notify(d, m, NEWS_GONE, NULL);
 	while (*pp != m)
 		pp = &(*pp)->next;
 	*pp = m->next;
@@ -205,7 +223,7 @@ int machine_event(struct daemon *d, struct machine *m, enum lifecycle_event e, s
 		return 0;
 	m->state.phase = to;
 	machine_save_state(d, m);
-	notify(d, m, false);
+	notify(d, m, NEWS_PHASE, NULL);
 	return 0;
 }
 
@@ -215,6 +233,12 @@ void machine_wait(struct machine *m, uint32_t phases, bool removed_only, op_done
 
 	*w = (struct waiter){ .next = m->waiters, .phases = phases, .removed_only = removed_only, .fn = fn, .arg = arg };
 	m->waiters = w;
+}
+
+void machine_wait_to_act(struct machine *m, uint32_t phases, op_done fn, void *arg)
+{
+	machine_wait(m, phases, false, fn, arg);
+	m->waiters->acts = true;
 }
 
 void machine_unwait(struct machine *m, void *arg)

@@ -13,15 +13,6 @@
 #define PROFILE_MAX (1u << 20)
 #define KEPT 16 /* compiled programs in memory */
 
-static uint64_t key_of(const char *s)
-{
-	uint64_t h = 0xcbf29ce484222325u;
-
-	for (; *s; s++)
-		h = (h ^ (unsigned char)*s) * 0x100000001b3u;
-	return h;
-}
-
 static int cache_dir(const struct daemon *d)
 {
 	auto_free char *top = str_fmt("%s/cache", d->in.state), *dir = str_fmt("%s/cache/seccomp", d->in.state);
@@ -58,6 +49,7 @@ static void keep(struct daemon *d, struct profile *p)
 		struct profile *old = *pp;
 
 		*pp = old->next;
+		free(old->name);
 		free(old->program);
 		free(old);
 	}
@@ -67,7 +59,6 @@ int profile_get(struct daemon *d, const char *name_or_json, uint64_t caps, const
 		struct error *err)
 {
 	const char *name = name_or_json ? name_or_json : "default";
-	uint64_t key = key_of(name);
 	auto_free char *text = NULL;
 	auto_fd int cache = -1;
 	struct seccomp_input in = { .caps = caps };
@@ -80,7 +71,7 @@ int profile_get(struct daemon *d, const char *name_or_json, uint64_t caps, const
 		return 0;
 	}
 	for (p = d->profiles; p; p = p->next) {
-		if (p->key == key && p->caps == caps) {
+		if (p->caps == caps && str_eq(p->name, name)) {
 			*ret = p->program;
 			*ret_size = p->size;
 			return 0;
@@ -92,13 +83,13 @@ int profile_get(struct daemon *d, const char *name_or_json, uint64_t caps, const
 	in.json_len = strlen(text);
 	cache = cache_dir(d);
 	p = mem_alloc(sizeof(*p));
-	p->key = key;
 	p->caps = caps;
 	r = seccomp_compile_cached(&in, cache, &p->program, &p->size, err);
 	if (r < 0) {
 		free(p);
 		return err_prefix(err, "seccomp");
 	}
+	p->name = str_dup(name);
 	keep(d, p);
 	*ret = p->program;
 	*ret_size = p->size;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "cmd/arniad/daemon.h"
 #include "lib/base/fd.h"
@@ -295,9 +296,18 @@ static void settle(struct daemon *d, struct machine *m, bool told)
 	}
 }
 
+/* Whose group the socket is open to, and so is everything behind it. */
+static gid_t client_group(const struct daemon *d)
+{
+	auto_free char *path = str_fmt("%s/arnia.sock", d->in.run);
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_mode & S_IWGRP ? st.st_gid : 0;
+}
+
 static void on_setup(struct daemon *d, const struct kp_result *r, const char *data, void *arg)
 {
-	static const struct rpc_limits limits = { 0 };
+	struct rpc_limits limits = { .group = client_group(d) };
 
 	(void)arg;
 	if (r->error.code) {

@@ -132,7 +132,7 @@ static void start_failed(struct daemon *d, struct start_op *op, const struct err
 		start_op_end(d, op, &op->why);
 		return;
 	}
-	machine_wait(m, RUNNING_OR_END, false, on_undone, op);
+	machine_wait_to_act(m, RUNNING_OR_END, on_undone, op);
 	machine_clean(d, m);
 }
 
@@ -171,6 +171,13 @@ static int start_prepare(struct daemon *d, struct machine *m, struct cell *cell,
 	int r;
 
 	if ((r = lifecycle_next(m->state.phase, EVENT_START, &p, err)) < 0)
+		return r;
+	if (m->removing || m->cleaning)
+		return err_set_kind(err, -EBUSY, ERR_STATE, "cannot start: it is being %s",
+				    m->removing ? "removed" : "cleaned up");
+	if (d->shutting_down)
+		return err_set_kind(err, -ESHUTDOWN, ERR_STATE, "cannot start: the host is being shut down");
+	if ((r = jobs_have_room(d, err)) < 0)
 		return r;
 	if (!keeper_connected(d->keeper)) {
 		err_set_kind(err, -ENOTCONN, ERR_UNREACHABLE, "the keeper is not running");

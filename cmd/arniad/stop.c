@@ -185,17 +185,28 @@ static void cleaned(struct daemon *d, struct machine *m)
 		log_error("%s: remove: %s", MACHINE_NAME(m), err.text);
 }
 
+static void clean_failed(struct daemon *d, struct machine *m, const struct error *why)
+{
+	struct error err = *why;
+
+	(void)str_copy(m->state.error, sizeof(m->state.error), why->text);
+	log_error("%s: clean up: %s", MACHINE_NAME(m), why->text);
+	machine_event(d, m, EVENT_CLEAN_FAILED, NULL);
+	err_prefix(&err, "%s: it is down, but cleaning up failed", MACHINE_NAME(m));
+	if (m->config.spec.remove)
+		machine_not_removed(d, m, &err);
+}
+
 static void on_cleaned(struct daemon *d, const struct kp_result *r, const char *data, void *arg)
 {
 	struct machine *m = arg;
 
 	(void)data;
+	m->cleaning = false;
 	if (r->error.code) {
-		(void)str_copy(m->state.error, sizeof(m->state.error), r->error.text);
-		log_error("%s: clean up: %s", MACHINE_NAME(m), r->error.text);
 		/* the keeper going away is no verdict on the machine: reconcile tries again */
 		if (r->error.code != -EPIPE)
-			machine_event(d, m, EVENT_CLEAN_FAILED, NULL);
+			clean_failed(d, m, &r->error);
 		return;
 	}
 	cleaned(d, m);
@@ -206,8 +217,12 @@ void machine_clean(struct daemon *d, struct machine *m)
 	struct job_request j = JOB_NONE;
 	struct plan *start = NULL, undo;
 	struct error err = { 0 };
-	int r = store_load_plan(&d->store, m->config.id, &start, &err);
+	int r;
 
+	/* A second one could come after the next start and undo that one. */
+	if (m->cleaning)
+		return;
+	r = store_load_plan(&d->store, m->config.id, &start, &err);
 	if (r == -ENOENT) { /* nothing was begun */
 		cleaned(d, m);
 		return;
@@ -220,13 +235,11 @@ void machine_clean(struct daemon *d, struct machine *m)
 		j.done = on_cleaned;
 		j.arg = m;
 		r = job_submit(d, &j, NULL, &err);
+		m->cleaning = r == 0;
 		plan_free(start);
 	}
-	if (r < 0 && r != -ENOTCONN) {
-		(void)str_copy(m->state.error, sizeof(m->state.error), err.text);
-		log_error("%s: clean up: %s", MACHINE_NAME(m), err.text);
-		machine_event(d, m, EVENT_CLEAN_FAILED, NULL);
-	}
+	if (r < 0 && r != -ENOTCONN)
+		clean_failed(d, m, &err);
 }
 
 struct remove_op {
@@ -250,6 +263,7 @@ static void on_folder_removed(struct daemon *d, const struct kp_result *r, const
 	if (err.code) {
 		err_prefix(&err, "%s", MACHINE_NAME(m));
 		op->done(d, m, &err, op->arg);
+		machine_not_removed(d, m, &err);
 	} else {
 		event_emit(d, "remove", m, NULL, NULL);
 		machine_forget(d, m);
@@ -268,8 +282,9 @@ int machine_remove(struct daemon *d, struct machine *m, op_done done, void *arg,
 	enum phase ph;
 	int r;
 
-	if (m->removing)
-		return err_set_kind(err, -EBUSY, ERR_STATE, "%s: it is being removed", MACHINE_NAME(m));
+	if (m->removing || m->cleaning)
+		return err_set_kind(err, -EBUSY, ERR_STATE, "%s: it is being %s", MACHINE_NAME(m),
+				    m->removing ? "removed" : "cleaned up");
 	if ((r = lifecycle_next(m->state.phase, EVENT_REMOVE, &ph, err)) < 0) {
 		err_prefix(err, "%s", MACHINE_NAME(m));
 		return r;
