@@ -230,7 +230,11 @@ static int set_options(struct overlay *o, const struct upper *u, struct error *e
 	if (r < 0)
 		return r;
 	snprintf(text, sizeof(text), "0/%s", u->work);
-	return set_string(o, "workdir", text, err);
+	r = set_string(o, "workdir", text, err);
+	if (r < 0 || !o->c->throwaway)
+		return r;
+	/* fsync(2) inside does nothing then, and upper cannot be mounted again. */
+	return fsconfig(o->fs, FSCONFIG_SET_FLAG, "volatile", NULL, 0) < 0 ? fs_error(o->fs, -errno, "volatile", err) : 0;
 }
 
 struct cap_state {

@@ -44,6 +44,7 @@ struct rootfs_config {
 	struct strv lower;
 	const char *upper, *work; /* made when missing, mode 0755 and 0700, owner = the range's base (on disk: host ids 0.. are stored unshifted) */
 	bool readonly; /* remount the root read-only at the end */
+	bool throwaway; /* upper goes when the container ends: overlay need not write it to disk for that (else it syncs the whole filesystem of upper when it is unmounted) */
 	uint64_t id_base; /* host id of container id 0 */
 	uint32_t id_count;
 	ARRAY_OF(struct mount_item) mounts; /* in order */

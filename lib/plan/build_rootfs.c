@@ -90,6 +90,7 @@ int plan_add_rootfs(const struct plan_input *in, struct plan *p, struct error *e
 		r->work = arena_fmt(&p->arena, "%s/work", p->layers_dir);
 	}
 	r->readonly = s->readonly;
+	r->throwaway = s->remove;
 	r->id_base = in->lease->id_base;
 	r->id_count = PLAN_ID_COUNT;
 	r->console = s->tty;

@@ -183,6 +183,7 @@ static void pack_rootfs(struct pack *p, struct rootfs_config *r)
 	pack_str(p, &r->upper);
 	pack_str(p, &r->work);
 	pack_bool(p, &r->readonly);
+	pack_bool(p, &r->throwaway);
 	pack_u64(p, &r->id_base);
 	pack_u32(p, &r->id_count);
 	pack_arr(p, &r->mounts, pack_mount);

@@ -63,6 +63,8 @@ static void print_layers(const struct rootfs_config *r, struct strbuf *out)
 	print_list(out, "lower", &r->lower);
 	print_fact(out, "upper", r->upper);
 	print_fact(out, "work", r->work);
+	if (r->upper && r->throwaway)
+		print_fact(out, "layer", "thrown away");
 	if (r->readonly)
 		print_fact(out, "root", "read-only");
 	if (r->console)

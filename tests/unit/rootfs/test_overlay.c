@@ -90,6 +90,16 @@ static void test_writable_prepared(void **state)
 	test_writable_unshifted(state);
 }
 
+/* Overlay marks such a layer, and refuses to take it up again. */
+static void test_throwaway(void **state)
+{
+	struct box *b = *state;
+
+	b->c.throwaway = true;
+	test_writable_unshifted(state);
+	assert_true(box_exists(b, "c1/work/work/incompat/volatile"));
+}
+
 static int inside_second(struct box *b)
 {
 	CHECK(in_reads("/image-file", "changed") && in_reads("/new", "hello") && access("/gone", F_OK) < 0);
@@ -308,6 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_writable_unshifted),
 		T(test_writable_prepared),
+		T(test_throwaway),
 		T(test_start_again),
 		T(test_nodes_of_image_are_dead),
 		T(test_one_layer_without_upper),
