@@ -235,8 +235,10 @@ static void remove_now(struct op *op, struct machine *m)
 
 	if (m->removing || (m->cleaning && m->config.spec.remove)) /* --rm does it */
 		machine_wait(m, 0, true, on_removed, op);
-	else if (machine_remove(op->d, m, on_removed, op, &err) < 0)
+	else if (machine_remove(op->d, m, on_removed, op, &err) < 0) {
+		m->to_remove = false;
 		op_fail(op, &err);
+	}
 }
 
 static void on_down(struct daemon *d, struct machine *m, const struct error *err, void *arg)
@@ -279,7 +281,9 @@ static void stop_then(struct op *op, struct machine *m, uint64_t timeout, int si
 {
 	struct error err = { 0 };
 
+	m->to_remove |= op->then_remove;
 	if (machine_stop(op->d, m, timeout, sig, &err) < 0) {
+		m->to_remove = false;
 		op_fail(op, &err);
 		return;
 	}

@@ -70,7 +70,7 @@ static int prepare_one(struct daemon *d)
 		j.flags = KP_JOB_KEEP;
 		j.done = on_prepared;
 		j.arg = p;
-		r = job_submit(d, &j, NULL, &err);
+		r = job_submit(d, &j, &p->cell.seq, &err);
 		plan_free(plan);
 	}
 	if (r < 0) {
@@ -110,4 +110,16 @@ void cell_put_back(struct daemon *d, const struct cell *c)
 {
 	d->cells = mem_realloc_n(d->cells, d->n_cells + 1, sizeof(*d->cells));
 	d->cells[d->n_cells++] = *c;
+}
+
+void cells_died(struct daemon *d, uint64_t seq)
+{
+	for (size_t i = 0; i < d->n_cells; i++) {
+		if (d->cells[i].seq != seq)
+			continue;
+		log_warn("a prepared worker ended");
+		lease_give_back(d->leases, &d->cells[i].lease);
+		memmove(d->cells + i, d->cells + i + 1, (--d->n_cells - i) * sizeof(*d->cells));
+		return;
+	}
 }

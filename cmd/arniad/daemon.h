@@ -13,6 +13,7 @@
 #include "lib/base/json.h"
 #include "lib/base/loop.h"
 #include "lib/base/proc.h"
+#include "lib/base/version.h"
 #include "lib/container/keeper.h"
 #include "lib/container/lease.h"
 #include "lib/container/lifecycle.h"
@@ -22,7 +23,7 @@
 #include "lib/rpc/rpc.h"
 #include "lib/spec/spec.h"
 
-#define ARNIA_VERSION "0.1.0"
+
 #define HASH_SIZE 1024 /* chains; names and ids */
 
 struct daemon;
@@ -48,7 +49,7 @@ int job_submit(struct daemon *d, const struct job_request *q, uint64_t *ret_seq,
 /* Before work that a client can ask for without end. */
 int jobs_have_room(const struct daemon *d, struct error *err);
 void job_cancel(struct daemon *d, uint64_t seq);
-void jobs_result(struct daemon *d, uint64_t seq, const struct kp_result *r, const char *data);
+bool jobs_result(struct daemon *d, uint64_t seq, const struct kp_result *r, const char *data);
 void jobs_progress(struct daemon *d, uint64_t seq, const char *text);
 void jobs_fail_all(struct daemon *d); /* the keeper is gone */
 
@@ -75,6 +76,8 @@ struct machine {
 	bool told; /* the keeper we are connected to has it */
 	bool exited; /* the exit came while starting */
 	bool removing, cleaning; /* a job of this kind is on its way, which knows the machine by its address */
+	bool to_remove; /* when it is down: what cleans up takes the folder along */
+	bool leaves, folder_gone; /* the clean-up takes the folder along; it has done so */
 	struct loop_timer *stop_timer;
 	struct waiter *waiters;
 	int watch_memory, watch_cgroup; /* inotify watches, -1 */
@@ -121,6 +124,7 @@ int machine_pause(struct daemon *d, struct machine *m, bool pause, struct error 
 /* ---- cells.c: prepared workers ---- */
 struct cell {
 	uint32_t worker; /* keeper's number */
+	uint64_t seq; /* of the job that prepared it */
 	struct lease lease;
 	char ifname[16];
 	uint32_t ifindex;
@@ -129,6 +133,7 @@ bool cell_take(struct daemon *d, struct cell *ret);
 void cell_put_back(struct daemon *d, const struct cell *c); /* taken, but not used */
 void cells_refill(struct daemon *d);
 void cells_forget(struct daemon *d); /* the keeper ended them */
+void cells_died(struct daemon *d, uint64_t seq); /* the prepared worker of that job ended by itself */
 void cell_names(const struct daemon *d, const struct lease *l, char ifname[16], uint32_t *ifindex);
 
 /* ---- events.c ---- */

@@ -74,16 +74,18 @@ void job_cancel(struct daemon *d, uint64_t seq)
 		keeper_send(d->keeper, KP_CANCEL, seq, NULL, 0, NULL, 0);
 }
 
-void jobs_result(struct daemon *d, uint64_t seq, const struct kp_result *r, const char *data)
+/* False: no job of ours. An earlier arniad's (its machine was reconciled from disk), or a prepared worker that ended. */
+bool jobs_result(struct daemon *d, uint64_t seq, const struct kp_result *r, const char *data)
 {
 	struct job **pp = job_find(d, seq), *j = *pp;
 
-	if (!j) /* of an arniad before us: its machine was reconciled from disk */
-		return;
+	if (!j)
+		return false;
 	*pp = j->next;
 	d->n_jobs--;
 	j->done(d, r, data, j->arg);
 	free(j);
+	return true;
 }
 
 void jobs_progress(struct daemon *d, uint64_t seq, const char *text)

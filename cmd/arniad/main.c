@@ -98,6 +98,8 @@ static int set_up(struct daemon *d, struct error *err)
 	auto_free char *sock = NULL;
 	int r;
 
+	if ((r = rpc_interface_check(rpc_interface_text, api_methods, api_methods_n, err)) < 0)
+		return r;
 	if ((r = instance_load(&d->in, err)) < 0 || (r = instance_prepare(&d->in, err)) < 0)
 		return r;
 	instance_ids(&d->in, &d->ids);

@@ -196,7 +196,8 @@ static void on_exited(void *arg, const struct kp_exit *x)
 
 static void on_result(void *arg, uint64_t seq, const struct kp_result *r, const char *data)
 {
-	jobs_result(arg, seq, r, data);
+	if (!jobs_result(arg, seq, r, data))
+		cells_died(arg, seq);
 }
 
 static void on_progress(void *arg, uint64_t seq, const char *text)

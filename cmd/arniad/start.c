@@ -172,9 +172,9 @@ static int start_prepare(struct daemon *d, struct machine *m, struct cell *cell,
 
 	if ((r = lifecycle_next(m->state.phase, EVENT_START, &p, err)) < 0)
 		return r;
-	if (m->removing || m->cleaning)
+	if (m->removing || m->cleaning || m->to_remove)
 		return err_set_kind(err, -EBUSY, ERR_STATE, "cannot start: it is being %s",
-				    m->removing ? "removed" : "cleaned up");
+				    m->removing || m->to_remove ? "removed" : "cleaned up");
 	if (d->shutting_down)
 		return err_set_kind(err, -ESHUTDOWN, ERR_STATE, "cannot start: the host is being shut down");
 	if ((r = jobs_have_room(d, err)) < 0)
@@ -222,7 +222,7 @@ static int start_send(struct daemon *d, struct machine *m, const struct start_re
 		return r;
 	store_drop_exit(&d->store, m->config.id);
 	m->state.exit = (struct exit_record){ 0 };
-	m->stopping_asked = m->killed = m->exited = false;
+	m->stopping_asked = m->killed = m->exited = m->folder_gone = false;
 	j.kind = PLAN_START;
 	j.bytes = bytes;
 	j.id = m->config.id;

@@ -116,12 +116,14 @@ int machine_pause(struct daemon *d, struct machine *m, bool pause, struct error 
 static const char *cause_of(struct daemon *d, const struct machine *m, const struct kp_exit *x)
 {
 	struct cg_stat st = { .oom_kill = CG_UNSET };
-	auto_fd int cg = machine_cgroup(d, m, NULL);
+	bool killed = x->code != CLD_EXITED || x->status == 128 + SIGKILL;
+	auto_fd int cg = -1;
 
 	if (x->code == 0)
 		return "unknown";
-	if (cg >= 0 && cg_read_stat(cg, &st) == 0 && st.oom_kill != CG_UNSET && st.oom_kill > 0 &&
-	    (x->code != CLD_EXITED || x->status == 128 + SIGKILL))
+	if (killed && d->facts.plan.controllers & CG_CTL_MEMORY)
+		cg = machine_cgroup(d, m, NULL);
+	if (cg >= 0 && cg_read_stat(cg, &st) == 0 && st.oom_kill != CG_UNSET && st.oom_kill > 0)
 		return "oom";
 	if (m->stopping_asked || m->killed)
 		return "stopped";
@@ -189,6 +191,7 @@ static void clean_failed(struct daemon *d, struct machine *m, const struct error
 {
 	struct error err = *why;
 
+	m->to_remove = false;
 	(void)str_copy(m->state.error, sizeof(m->state.error), why->text);
 	log_error("%s: clean up: %s", MACHINE_NAME(m), why->text);
 	machine_event(d, m, EVENT_CLEAN_FAILED, NULL);
@@ -203,6 +206,8 @@ static void on_cleaned(struct daemon *d, const struct kp_result *r, const char *
 
 	(void)data;
 	m->cleaning = false;
+	m->folder_gone = !r->error.code && m->leaves;
+	m->leaves = false;
 	if (r->error.code) {
 		/* the keeper going away is no verdict on the machine: reconcile tries again */
 		if (r->error.code != -EPIPE)
@@ -229,6 +234,10 @@ void machine_clean(struct daemon *d, struct machine *m)
 	}
 	if (r == 0) {
 		plan_rekind(start, PLAN_DESTROY, &undo);
+		/* Not again in a job of its own. */
+		m->leaves = m->config.spec.remove || m->to_remove;
+		if (m->to_remove && !m->config.spec.remove)
+			*arena_push(&start->arena, &undo.undo) = PLAN_UNDO_LAYERS;
 		j.kind = PLAN_DESTROY;
 		j.plan = &undo;
 		j.id = m->config.id;
@@ -248,15 +257,13 @@ struct remove_op {
 	void *arg;
 };
 
-static void on_folder_removed(struct daemon *d, const struct kp_result *r, const char *data, void *arg)
+static void remove_end(struct daemon *d, struct remove_op *op, const struct error *why)
 {
-	struct remove_op *op = arg;
 	struct machine *m = op->m;
-	struct error err = r->error;
+	struct error err = *why;
 	char id[ID_LEN + 1];
 
-	(void)data;
-	m->removing = false;
+	m->removing = m->to_remove = false;
 	(void)str_copy(id, sizeof(id), m->config.id);
 	if (!err.code)
 		store_remove(&d->store, id, m->config.spec.remove, &err);
@@ -270,6 +277,19 @@ static void on_folder_removed(struct daemon *d, const struct kp_result *r, const
 		op->done(d, NULL, NULL, op->arg);
 	}
 	free(op);
+}
+
+static void on_folder_removed(struct daemon *d, const struct kp_result *r, const char *data, void *arg)
+{
+	(void)data;
+	remove_end(d, arg, &r->error);
+}
+
+static void on_folder_gone(void *arg)
+{
+	struct remove_op *op = arg;
+
+	remove_end(op->m->daemon, op, &(struct error){ 0 });
 }
 
 int machine_remove(struct daemon *d, struct machine *m, op_done done, void *arg, struct error *err)
@@ -291,6 +311,11 @@ int machine_remove(struct daemon *d, struct machine *m, op_done done, void *arg,
 	}
 	op = mem_alloc(sizeof(*op));
 	*op = (struct remove_op){ .m = m, .done = done, .arg = arg };
+	if (m->folder_gone) {
+		m->removing = true;
+		loop_defer(d->loop, on_folder_gone, op);
+		return 0;
+	}
 	p.layers_dir = dir;
 	j.kind = PLAN_REMOVE;
 	j.plan = &p;
