@@ -6,7 +6,6 @@
 #include "cmd/arnia-run/run.h"
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
-#include "rootfs/rootfs.h"
 
 #define END_MS 10000
 
@@ -51,7 +50,7 @@ static int destroy_layers(void *ctx, struct error *err)
 {
 	struct destroy *d = ctx;
 
-	return d->plan->layers_dir ? rootfs_remove_layers(d->plan->layers_dir, err) : 0;
+	return folder_remove(d->plan->layers_dir, err);
 }
 
 static int destroy_cgroup(void *ctx, struct error *err)

@@ -8,7 +8,6 @@
 #include "lib/base/fd.h"
 #include "lib/base/path.h"
 #include "lib/base/mem.h"
-#include "rootfs/rootfs.h"
 #include "rootfs/template.h"
 
 /* A build uses files of all the host, which the worker's trimmed mount namespace may not have. There is no
@@ -35,22 +34,24 @@ int template_remove_run(struct job *j, struct error *err)
 	return r < 0 ? r : template_remove(j->plan->state, j->plan->template, err);
 }
 
-int remove_run(struct job *j, struct error *err)
+int folder_remove(const char *dir, struct error *err)
 {
-	const char *dir = j->plan->layers_dir, *slash = dir ? strrchr(dir, '/') : NULL;
+	const char *slash = dir ? strrchr(dir, '/') : NULL;
 	auto_free char *parent = NULL;
 	auto_fd int fd = -1;
 	int r;
 
 	if (!slash || slash == dir || !slash[1])
 		return err_set(err, -EINVAL, "a plan without the container's folder");
-	r = rootfs_remove_layers(dir, err);
-	if (r < 0)
-		return r;
 	parent = str_dup_n(dir, (size_t)(slash - dir));
 	fd = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_sys(err, -errno, "open %s", parent);
 	r = path_rmtree_at(fd, slash + 1);
 	return r < 0 && r != -ENOENT ? err_sys(err, r, "remove %s", dir) : 0;
+}
+
+int remove_run(struct job *j, struct error *err)
+{
+	return folder_remove(j->plan->layers_dir, err);
 }

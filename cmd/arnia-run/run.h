@@ -101,6 +101,8 @@ int host_teardown_run(struct job *j, struct error *err);   /* PLAN_HOST_TEARDOWN
 int template_build_run(struct job *j, struct error *err);  /* PLAN_TEMPLATE_BUILD */
 int template_remove_run(struct job *j, struct error *err); /* PLAN_TEMPLATE_REMOVE */
 int remove_run(struct job *j, struct error *err);	   /* PLAN_REMOVE */
+/* The container's folder with all that is in it; a missing one is fine. */
+int folder_remove(const char *dir, struct error *err);
 
 /* ---- stdio.c: descriptors 0, 1, 2 of the program, as start and exec prepare them ---- */
 struct stdio {

@@ -233,9 +233,9 @@ static void remove_now(struct op *op, struct machine *m)
 {
 	struct error err = { 0 };
 
-	if (m->removing || (m->cleaning && m->config.spec.remove)) /* --rm does it */
+	if (m->removing || (m->cleaning && m->config.spec.remove)) { /* --rm does it */
 		machine_wait(m, 0, true, on_removed, op);
-	else if (machine_remove(op->d, m, on_removed, op, &err) < 0) {
+	} else if (machine_remove(op->d, m, on_removed, op, &err) < 0) {
 		m->to_remove = false;
 		op_fail(op, &err);
 	}

@@ -194,6 +194,7 @@ static int start_prepare(struct daemon *d, struct machine *m, struct cell *cell,
 		m->lease = cell->lease;
 	else if ((r = lease_take(d->leases, routed, &m->lease, err)) < 0)
 		return r;
+	m->folder_gone = false;
 	if (mkdirat(d->store.containers, m->config.id, 0700) && errno != EEXIST) {
 		r = err_sys(err, -errno, "make the machine's folder");
 		lease_give_back(d->leases, &m->lease);
@@ -222,7 +223,7 @@ static int start_send(struct daemon *d, struct machine *m, const struct start_re
 		return r;
 	store_drop_exit(&d->store, m->config.id);
 	m->state.exit = (struct exit_record){ 0 };
-	m->stopping_asked = m->killed = m->exited = m->folder_gone = false;
+	m->stopping_asked = m->killed = m->exited = false;
 	j.kind = PLAN_START;
 	j.bytes = bytes;
 	j.id = m->config.id;

@@ -56,7 +56,7 @@ struct plan {
 	bool open_stdin;
 	uint64_t log_max; /* bytes */
 	bool use_cell; /* PLAN_START on the worker that holds the cell described by rootfs.id_base and net */
-	const char *layers_dir; /* state/containers/ID: upper and work live below; removed by PLAN_UNDO_LAYERS */
+	const char *layers_dir; /* state/containers/ID: upper, work and the log live below; removed by PLAN_UNDO_LAYERS */
 	ARRAY_OF(uint32_t) undo; /* enum plan_undo; LAYERS only for a container that goes when it stops */
 	/* PLAN_HOST_*: */
 	struct in_addr pool;
