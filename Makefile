@@ -166,14 +166,16 @@ data += $(O)/share/arnia/templates/busybox/busybox
 endif
 
 # ---- rules ---------------------------------------------------------------------------------------
-.PHONY: all progs data units fuzzers deps quickstart check check-layers lint check-unit check-fuzz check-bats
-.PHONY: check-vm bench fuzz install uninstall clean help compile_commands.json FORCE
+.PHONY: all progs data units fuzzers deps quickstart check check-layers check-build lint check-unit check-fuzz check-bats
+.PHONY: check-vm vm-shell bench fuzz install uninstall clean help compile_commands.json FORCE
 all: progs data
 progs: $(bins)
 data: $(data)
 	$(if $(busybox),,@echo 'note: no static busybox on this machine (make deps): the busybox template will not build' >&2)
 units: $(unit_bins)
 fuzzers: $(fuzz_bins)
+.PHONY: inmates
+inmates: $(inmates)
 
 $(archives):
 	$(say) AR $@
@@ -220,14 +222,17 @@ $(addprefix $(O)/share/arnia/,$(data_src)): $(O)/share/arnia/%: %
 	$(Q)cp -p $< $@
 
 # ---- checks: each prints `N passed, N failed, N skipped` and leaves it in $(O)/results -----------
-checks := check-layers lint check-unit check-fuzz check-bats check-vm
+checks := check-layers check-build lint check-unit check-fuzz check-bats check-vm
 tally := sh tests/tally.sh $(O)/results
-check:
+check: deps
 	@rm -rf $(O)/results
 	@for c in $(checks); do $(MAKE) -k $$c || :; done
 	@$(tally) sum $(checks)
 check-layers:
 	@$(tally) run $@ sh tests/lint/layers.sh
+check-build:
+	@mkdir -p $(O)
+	@MAKE='$(MAKE)' $(tally) run $@ sh tests/run-build.sh $(O)
 lint:
 	@$(tally) run $@ bash tests/lint/lint.sh
 check-unit:
@@ -238,6 +243,9 @@ check-bats: all $(inmates)
 	@ARNIA_BUILD=$(OUT) $(tally) run $@ bash tests/run-bats.sh $(T)
 check-vm: all $(inmates)
 	@ARNIA_BUILD=$(OUT) $(tally) run $@ bash tests/vm/run.sh $(T)
+# VM=systemd: with systemd as process 1.
+vm-shell: all $(inmates)
+	@ARNIA_BUILD=$(OUT) bash tests/vm/run.sh --shell $(or $(VM),plain)
 bench: all
 	@ARNIA_BUILD=$(OUT) bash tests/bench/run.sh
 
@@ -250,10 +258,10 @@ fuzz:
 # ---- machine set-up ------------------------------------------------------------------------------
 DEPS := gcc make libc6-dev libmnl-dev libnftnl-dev libseccomp-dev libcap-dev libjson-c-dev libarchive-dev \
 	libcmocka-dev busybox-static bats clang llvm shellcheck cppcheck mandoc strace jq socat \
-	iproute2 iputils-ping nftables mmdebstrap crun runc qemu-system-x86 cpio zstd xz-utils procps
-sudo := $(if $(filter-out 0,$(shell id -u)),sudo)
+	iproute2 iputils-ping nftables mmdebstrap crun runc qemu-system-x86 cpio zstd xz-utils procps kmod \
+	e2fsprogs tmux netcat-openbsd curl util-linux pkg-config
 deps:
-	$(sudo) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(DEPS)
+	@sh tests/deps.sh $(DEPS)
 quickstart: deps
 	@$(MAKE) all
 	@ARNIA_BUILD=$(OUT) bash tests/quickstart.sh
