@@ -18,7 +18,7 @@
 
 #define DELAY_MIN_MS 100
 #define DELAY_MAX_MS 5000
-#define STEADY_MS 10000
+#define STEADY_MS 1000 /* it did not fall over at once */
 #define SURVIVOR_MS 500
 #define FRAMES_PER_TURN 16
 /* Frames it may leave unread before the connection is given up; it learns all at KP_HELLO. */
@@ -147,6 +147,7 @@ static void on_hello(struct keeper *k, struct frame *f)
 	struct kp_hello own = { KEEPER_VERSION, getpid() };
 	struct daemon_rec *r = &k->daemon.r;
 
+	(void)fail_at("keeper-hello");
 	if (hello->pid != r->hello_pid)
 		forget_exec_exits(k);
 	r->hello_pid = hello->pid;
@@ -162,6 +163,7 @@ static void on_hello(struct keeper *k, struct frame *f)
 			held_tell_exit(h);
 	}
 	daemon_tell(k, KP_SYNCED, f->head.seq, NULL, 0);
+	keeper_tell_ready(k);
 }
 
 static void on_cancel(struct keeper *k, struct frame *f)
@@ -207,6 +209,7 @@ static void on_forget(struct keeper *k, struct frame *f)
 	const struct kp_ref *ref = frame_body(f, sizeof(*ref));
 	struct held *h = find_ref(k, ref->id);
 
+	(void)fail_at("keeper-forget");
 	if (h)
 		held_forget(h);
 }
@@ -215,6 +218,7 @@ static void on_give(struct keeper *k, struct frame *f)
 {
 	struct held *h = held_take(k, f, true);
 
+	(void)fail_at("keeper-give");
 	if (!h)
 		return;
 	log_info("%s: taken over, process %d", h->c.id, h->c.pid);
@@ -373,7 +377,9 @@ static void start_again(void *arg)
 	struct keeper *k = arg;
 
 	k->daemon.restart = NULL;
-	daemon_start(k);
+	(void)daemon_start(k);
+	/* Whether or not a survivor has found us meanwhile: longer is too long. */
+	keeper_tell_ready(k);
 }
 
 static void start_later(struct keeper *k, uint32_t ms)
@@ -405,18 +411,18 @@ static pid_t spawn_daemon(struct keeper *k)
 	return spawn(k, &s, &k->daemon.r.pidfd);
 }
 
-void daemon_start(struct keeper *k)
+bool daemon_start(struct keeper *k)
 {
 	struct daemon *d = &k->daemon;
 	struct error err = { 0 };
 	pid_t pid = -EAGAIN;
 
 	if (k->closing || d->r.pid)
-		return;
+		return true;
 	if (is_locked(k)) {
 		/* Its connection is an event; that it died before it connected is none. */
 		start_later(k, SURVIVOR_MS);
-		return;
+		return false;
 	}
 	if (k->fd.client_sock >= 0 || setup_listen_clients(k, &err) == 0)
 		pid = spawn_daemon(k);
@@ -425,12 +431,13 @@ void daemon_start(struct keeper *k)
 	if (pid < 0) {
 		log_error("start arniad: %s", strerror(-pid));
 		start_later(k, DELAY_MAX_MS);
-		return;
+		return true;
 	}
 	log_info("arniad: process %d", pid);
 	d->r.pid = pid;
 	d->r.child = true;
 	d->started_ms = time_mono_ms();
+	return true;
 }
 
 void daemon_ended(struct keeper *k)

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -18,6 +19,8 @@
 #include "lib/base/time.h"
 
 #define REAP_WAIT_MS 5000
+#define FNV_START 0xcbf29ce484222325u /* FNV-1a, 64 bits */
+#define FNV_PRIME 0x100000001b3u
 
 /* In the order of the bits of enum kp_fd, after the pidfd. */
 static const struct {
@@ -30,12 +33,18 @@ static const struct {
 	{ KP_FD_MASTER, PORT_OUT },
 };
 
+/* exit/ID */
+struct exit_file {
+	struct kp_exit x;
+	uint64_t sum; /* of x: a file that was torn or garbled is not believed */
+};
+
 static uint64_t hash_id(const char *id)
 {
-	uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+	uint64_t h = FNV_START;
 
 	for (; *id; id++)
-		h = (h ^ (uint8_t)*id) * 0x100000001b3u;
+		h = (h ^ (uint8_t)*id) * FNV_PRIME;
 	return h;
 }
 
@@ -200,15 +209,26 @@ void held_tell_exit(const struct held *h)
 	daemon_tell(h->k, KP_EXIT, 0, &x, sizeof(x));
 }
 
+static uint64_t exit_sum(const struct kp_exit *x)
+{
+	const uint8_t *p = (const uint8_t *)x;
+	uint64_t h = FNV_START;
+
+	for (size_t i = 0; i < sizeof(*x); i++)
+		h = (h ^ p[i]) * FNV_PRIME;
+	return h;
+}
+
 static void record_exit(const struct held *h)
 {
+	struct exit_file file = { 0 };
 	struct error err = { 0 };
-	struct kp_exit x;
 	int r = fail_at("keeper-exit");
 
-	fill_exit(h, &x);
+	fill_exit(h, &file.x);
+	file.sum = exit_sum(&file.x);
 	if (r == 0)
-		r = file_write_atomic_at(h->k->fd.exits, h->c.id, &x, sizeof(x), 0600, false, &err);
+		r = file_write_atomic_at(h->k->fd.exits, h->c.id, &file, sizeof(file), 0600, false, &err);
 	if (r < 0)
 		log_error("exit of %s is only in memory: %s", h->c.id, err.text);
 }
@@ -323,23 +343,39 @@ void held_watch_pid(struct held *h)
 		held_exited(h, 0, 0);
 }
 
+static void put_aside(struct keeper *k, const char *id)
+{
+	auto_free char *name = str_fmt("bad-%s", id);
+
+	log_error("exit/%s is not usable and was put aside: how it ended is unknown", id);
+	renameat(k->fd.exits, id, k->fd.exits, name);
+}
+
 static void load_exit(struct keeper *k, const char *id)
 {
 	auto_free char *bytes = NULL;
 	struct kp_container c = { .role = KP_ROLE_CONTAINER };
-	struct kp_exit x;
+	struct exit_file file = { 0 };
 	struct held *h;
 
-	if (!id_is_valid(id) || file_read_at(k->fd.exits, id, sizeof(x), &bytes, NULL) != sizeof(x))
+	/* Half written when its writer died. */
+	if (id[0] == '.' && str_ends(id, ".tmp"))
+		unlinkat(k->fd.exits, id, 0);
+	if (!id_is_valid(id))
 		return;
-	memcpy(&x, bytes, sizeof(x));
+	if (file_read_at(k->fd.exits, id, sizeof(file), &bytes, NULL) == sizeof(file))
+		memcpy(&file, bytes, sizeof(file));
+	if (file.sum != exit_sum(&file.x) || !str_eq(file.x.id, id)) {
+		put_aside(k, id);
+		return;
+	}
 	memcpy(c.id, id, ID_LEN);
-	c.pid = x.pid;
+	c.pid = file.x.pid;
 	h = held_add(k, &c);
 	h->exited = h->done = true;
-	h->code = x.code;
-	h->status = x.status;
-	h->exit_ns = x.time_ns;
+	h->code = file.x.code;
+	h->status = file.x.status;
+	h->exit_ns = file.x.time_ns;
 }
 
 /* What an earlier keeper recorded and arniad has not taken over yet. */

@@ -159,6 +159,8 @@ struct keeper {
 	} strangers[STRANGERS];
 	uint32_t next_stranger;
 	bool closing, reexec, foreground, inherited_sock;
+	bool starting; /* nobody was told of readiness yet */
+	int ready_fd, notify_fd; /* who is to be told; -1 */
 	uint8_t buf[1 + SESSION_DATA]; /* one message on its way; never kept between callbacks */
 };
 
@@ -192,14 +194,15 @@ struct spawn {
 	int cgroup; /* -1 = stay in ours */
 	bool listen; /* LISTEN_FDS for descriptor 3 */
 	bool protect; /* keep our OOM score */
+	bool follow; /* die with us: what it did not finish is undone by its plan, and not while it goes on */
 };
 /* fork + execve with a clean environment and signal state. pid or -errno. */
 pid_t spawn(const struct keeper *k, const struct spawn *s, int *ret_pidfd);
 
 /* daemon.c: arniad and the connection to it */
 int daemon_listen(struct keeper *k, struct error *err);
-/* Make sure that one runs, unless one survived. */
-void daemon_start(struct keeper *k);
+/* Make sure that one runs. False when one survived an earlier keeper and has not been heard of yet. */
+bool daemon_start(struct keeper *k);
 void daemon_ended(struct keeper *k);
 /* Queue a frame; lost when arniad is not connected (it learns of everything at KP_HELLO). */
 void daemon_tell(struct keeper *k, uint32_t type, uint64_t seq, const void *body, size_t n);
@@ -253,6 +256,8 @@ void stream_resize(struct held *h, uint16_t rows, uint16_t cols);
 /* session.c */
 /* Takes fd. A descriptor that is no SEQPACKET socket is closed. */
 void session_attach(struct held *h, int fd, bool input);
+/* After a re-exec: what waited in the session attached last; copied. */
+void session_resume(struct held *h, bool last, struct chunk out, struct chunk in);
 void session_send(struct session *s, const void *p, size_t n);
 void session_drop(struct session *s);
 void session_gone(struct session *s, const char *why);
@@ -269,6 +274,7 @@ void reexec_try(struct keeper *k); /* when one was asked for and nothing is in t
 int reexec_restore(struct keeper *k, int fd, bool check_only, struct error *err);
 
 /* main.c */
+void keeper_tell_ready(struct keeper *k);
 void keeper_shutdown(struct keeper *k);
 void keeper_check_closed(struct keeper *k);
 void keeper_reap(struct keeper *k);

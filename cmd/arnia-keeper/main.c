@@ -242,10 +242,22 @@ static int make_loop(struct keeper *k, struct error *err)
 	return r < 0 ? err_sys(err, r, "make the event loop") : 0;
 }
 
+/* At a fresh start clients wait for this, and so do keepers that came too late. */
+void keeper_tell_ready(struct keeper *k)
+{
+	if (!k->starting)
+		return;
+	k->starting = false;
+	tell_ready(k->ready_fd, k->notify_fd);
+	fd_close(&k->ready_fd);
+	fd_close(&k->notify_fd);
+	setup_unlock_start(k);
+}
+
 /* 1 = serve, 0 = another one does. */
 static int start_fresh(struct keeper *k, struct options *o, struct error *err)
 {
-	int r, notify = -1;
+	int r;
 
 	if (geteuid() != 0)
 		return err_set_kind(err, -EPERM, ERR_PERM, "only root can keep containers");
@@ -264,8 +276,9 @@ static int start_fresh(struct keeper *k, struct options *o, struct error *err)
 		r = o->ready_fd = setup_daemonise(k, o->ready_fd, err);
 	if (r < 0)
 		return r;
+	k->ready_fd = o->ready_fd;
+	k->notify_fd = notify_open();
 	setup_process(k);
-	notify = notify_open();
 	r = mounts_leave_host(k, err);
 	if (r == 0)
 		r = setup_descriptors(k, err);
@@ -276,12 +289,11 @@ static int start_fresh(struct keeper *k, struct options *o, struct error *err)
 	if (r < 0)
 		return r;
 	held_load_exits(k);
-	daemon_start(k);
+	k->starting = true;
+	/* An arniad that survived is of use only once it has found us. */
+	if (daemon_start(k))
+		keeper_tell_ready(k);
 	worker_refill(k);
-	tell_ready(o->ready_fd, notify);
-	fd_close(&o->ready_fd);
-	fd_close(&notify);
-	setup_unlock_start(k);
 	return 1;
 }
 
@@ -311,7 +323,7 @@ static struct keeper *keeper_new(const struct options *o)
 	k->spares = SPARES;
 	k->jobs_end = &k->jobs;
 	k->daemon.out_end = &k->daemon.out;
-	k->daemon.r.pidfd = k->daemon.r.conn = -1;
+	k->daemon.r.pidfd = k->daemon.r.conn = k->ready_fd = k->notify_fd = -1;
 	k->fd = (struct keeper_fds){ -1, -1, -1, -1, -1, -1, -1, -1 };
 	return k;
 }

@@ -17,7 +17,7 @@
 #include "lib/base/str.h"
 
 #define STATE_MAGIC 0x7265706b6e726100ull
-#define STATE_VERSION 1u
+#define STATE_VERSION 2u
 #define CHECK_SECONDS 5
 
 struct head_rec {
@@ -38,9 +38,10 @@ struct held_rec {
 	uint32_t dropped, nsessions;
 	uint8_t foreign, starting, failed, exited, done, forgotten, new_log, unused_;
 };
-struct session_rec {
+struct session_rec { /* and the bytes that wait: out, then in */
 	int32_t fd;
-	uint32_t input;
+	uint8_t input, last, unused_[2];
+	uint32_t out, in;
 };
 struct child_rec {
 	struct worker_rec r;
@@ -75,6 +76,24 @@ static void inherit_fds(const struct saver *s, bool on)
 	}
 }
 
+static void save_session(struct saver *s, const struct session *ss)
+{
+	struct session_rec rec = {
+		.fd = ss->fd,
+		.input = ss->input,
+		.last = ss->last,
+		.out = ss->out.len,
+		.in = ss->in.len - ss->in.at,
+	};
+
+	save(s, &rec, sizeof(rec));
+	if (rec.out)
+		save(s, ss->out.bytes, rec.out);
+	if (rec.in)
+		save(s, ss->in.bytes + ss->in.at, rec.in);
+	save_fd(s, ss->fd);
+}
+
 static void save_held(struct saver *s, const struct held *h)
 {
 	struct held_rec rec = {
@@ -101,12 +120,8 @@ static void save_held(struct saver *s, const struct held *h)
 	for (const struct session *ss = h->sessions; ss; ss = ss->next)
 		rec.nsessions++;
 	save(s, &rec, sizeof(rec));
-	for (const struct session *ss = h->sessions; ss; ss = ss->next) {
-		struct session_rec sr = { ss->fd, ss->input };
-
-		save(s, &sr, sizeof(sr));
-		save_fd(s, ss->fd);
-	}
+	for (const struct session *ss = h->sessions; ss; ss = ss->next)
+		save_session(s, ss);
 }
 
 static void save_worker(struct saver *s, const struct worker *w)
@@ -158,20 +173,6 @@ static void save_all(struct keeper *k, struct saver *s)
 	((struct head_rec *)s->bytes.s)->size = (uint32_t)s->bytes.len;
 }
 
-/* A half-delivered message cannot go along. */
-static void drop_busy_sessions(struct keeper *k)
-{
-	for (size_t i = k->nslots; i-- > 0;) {
-		struct session *next;
-
-		for (struct session *s = k->slots[i].held->sessions; s; s = next) {
-			next = s->next;
-			if (s->out.len || s->in.len)
-				session_gone(s, "the keeper was replaced");
-		}
-	}
-}
-
 static void run_new(const char *path, int fd, bool check, bool foreground)
 {
 	char number[16];
@@ -215,7 +216,6 @@ static void reexec_now(void *arg)
 	if (!k->reexec || k->closing || k->jobs || k->daemon.out)
 		return;
 	k->reexec = false;
-	drop_busy_sessions(k);
 	save_all(k, &s);
 	fd = fd_memfd_sealed("arnia-keeper-state", s.bytes.s, s.bytes.len);
 	if (fd >= 0) {
@@ -275,6 +275,23 @@ static const void *next_rec(const char **at, const char *end, size_t n)
 	return p;
 }
 
+static int restore_session(struct held *h, const char **at, const char *end)
+{
+	struct session_rec rec;
+	const void *p = next_rec(at, end, sizeof(rec)), *out, *in;
+
+	if (!p)
+		return -EPROTO;
+	memcpy(&rec, p, sizeof(rec));
+	out = next_rec(at, end, rec.out);
+	in = out ? next_rec(at, end, rec.in) : NULL;
+	if (!in)
+		return -EPROTO;
+	session_attach(h, rec.fd, rec.input);
+	session_resume(h, rec.last, (struct chunk){ (uint8_t *)out, 0, rec.out }, (struct chunk){ (uint8_t *)in, 0, rec.in });
+	return 0;
+}
+
 static int restore_all(struct keeper *k, const struct head_rec *head, const char *at, const char *end)
 {
 	for (uint32_t i = 0; i < head->nheld; i++) {
@@ -285,15 +302,9 @@ static int restore_all(struct keeper *k, const struct head_rec *head, const char
 			return -EPROTO;
 		memcpy(&rec, p, sizeof(rec));
 		restore_held(k, &rec);
-		for (uint32_t j = 0; j < rec.nsessions; j++) {
-			struct session_rec sr;
-
-			p = next_rec(&at, end, sizeof(sr));
-			if (!p)
+		for (uint32_t j = 0; j < rec.nsessions; j++)
+			if (restore_session(k->slots[k->nslots - 1].held, &at, end) < 0)
 				return -EPROTO;
-			memcpy(&sr, p, sizeof(sr));
-			session_attach(k->slots[k->nslots - 1].held, sr.fd, sr.input);
-		}
 	}
 	for (uint32_t i = 0; i < head->nworkers; i++) {
 		struct child_rec rec;

@@ -108,6 +108,14 @@ static bool flush_output(struct session *s)
 	return true;
 }
 
+static void hold_output(struct session *s, const void *p, size_t n)
+{
+	s->out = (struct chunk){ mem_dup(p, n), 0, (uint32_t)n };
+	s->late = loop_add_timer(s->held->k->loop, LATE_MS, session_late, s);
+	s->held->blocked++;
+	session_watch(s);
+}
+
 void session_send(struct session *s, const void *p, size_t n)
 {
 	if (s->out.len)
@@ -117,14 +125,10 @@ void session_send(struct session *s, const void *p, size_t n)
 			session_drop(s);
 		return;
 	}
-	if (errno != EAGAIN) {
+	if (errno != EAGAIN)
 		session_drop(s);
-		return;
-	}
-	s->out = (struct chunk){ mem_dup(p, n), 0, (uint32_t)n };
-	s->late = loop_add_timer(s->held->k->loop, LATE_MS, session_late, s);
-	s->held->blocked++;
-	session_watch(s);
+	else
+		hold_output(s, p, n);
 }
 
 static int input_fd(const struct held *h)
@@ -249,4 +253,19 @@ void session_attach(struct held *h, int fd, bool input)
 	/* A console's master may come later. */
 	s->input = input && (h->c.tty || h->port[PORT_IN].fd >= 0);
 	h->sessions = s;
+}
+
+void session_resume(struct held *h, bool last, struct chunk out, struct chunk in)
+{
+	struct session *s = h->sessions;
+
+	if (!s)
+		return;
+	s->last = last;
+	if (in.len) {
+		s->in = (struct chunk){ mem_dup(in.bytes, in.len), 0, in.len };
+		session_watch(s);
+	}
+	if (out.len)
+		hold_output(s, out.bytes, out.len);
 }

@@ -4,6 +4,7 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 #include "cmd/arnia-keeper/keeper.h"
 #include "lib/base/failat.h"
@@ -61,6 +62,8 @@ static void run_child(const struct keeper *k, const struct spawn *s)
 	sigset_t none;
 
 	setsid();
+	if (s->follow)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

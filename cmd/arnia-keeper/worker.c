@@ -106,11 +106,13 @@ static void on_adopt(struct worker *w, struct frame *f)
 	struct held *h;
 	bool input = w->r.flags & KP_JOB_STDIN;
 
-	if (fail_at("keeper-adopt") < 0 || w->r.state != WORKER_BUSY || w->child)
+	if (w->r.state != WORKER_BUSY || w->child)
 		return;
-	h = held_take(k, f, false);
+	h = fail_at("keeper-adopt") < 0 ? NULL : held_take(k, f, false);
 	if (!h) {
+		/* Its process would run with nobody to hear its end: the job fails, and what it made is undone. */
 		log_error("worker %d: adoption makes no sense", w->r.pid);
+		worker_kill(w);
 		return;
 	}
 	h->starting = true;
@@ -273,14 +275,14 @@ static int worker_spawn(struct keeper *k)
 {
 	struct worker_rec r = { .state = WORKER_STARTING, .fd = -1, .pidfd = -1, .session = -1 };
 	int pair[2], fds[3];
+	const struct spawn s = { .program = "arnia-run", .fds = fds, .nfds = 3, .cgroup = -1, .follow = true };
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	fds[KW_FD_KEEPER - 3] = pair[1];
 	fds[KW_FD_HOSTNS - 3] = k->fd.hostns;
 	fds[KW_FD_INIT - 3] = k->fd.init;
-	r.pid = spawn(k, &(struct spawn){ .program = "arnia-run", .fds = fds, .nfds = 3, .cgroup = -1 },
-		      &r.pidfd);
+	r.pid = spawn(k, &s, &r.pidfd);
 	fd_close(&pair[1]);
 	if (r.pid < 0) {
 		fd_close(&pair[0]);

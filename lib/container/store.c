@@ -375,6 +375,7 @@ int store_remove(const struct store *s, const char *id, bool ephemeral, struct e
 	store_drop_plan(s, id);
 	store_drop_exit(s, id);
 	drop_bad(s->plan, id);
+	drop_bad(s->exits, id);
 	drop_bad(s->state, name);
 	(void)unlinkat(s->state, name, 0);
 	if (unlinkat(dir, name, 0) && errno != ENOENT)

@@ -107,7 +107,11 @@ void store_each_bad(const struct store *s, store_bad_fn fn, void *arg)
 	const struct {
 		int fd;
 		const char *name;
-	} dirs[] = { { s->config, "config" }, { s->run_config, "config" }, { s->state, "state" }, { s->plan, "plan" } };
+	} dirs[] = { { s->config, "config" },
+		     { s->run_config, "config" },
+		     { s->state, "state" },
+		     { s->plan, "plan" },
+		     { s->exits, "exit" } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
 		struct bad_walk w = { fn, arg, dirs[i].name };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -261,6 +262,35 @@ static void test_exit_recorded_by_dead_keeper(void **state)
 	assert_int_equal(y.exits, 0);
 }
 
+static void test_garbled_exit_is_not_believed(void **state)
+{
+	struct rig *r = *state;
+	auto_free char *path = str_fmt("%s/exit/%s", r->in.run, ID(1));
+	auto_free char *aside = str_fmt("%s/exit/bad-%s", r->in.run, ID(1));
+	auto_free char *half = str_fmt("%s/exit/.%s.tmp", r->in.run, ID(2));
+	struct rig_sync y;
+	char byte;
+	int fd;
+
+	rig_run(r, ID(1), "pipe 0\nexit 13", -1, 0);
+	rig_exit(r, ID(1));
+	rig_kill_keeper(r);
+	rig_disconnect(r);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pread(fd, &byte, 1, 40), 1);
+	byte ^= 1;
+	assert_int_equal(pwrite(fd, &byte, 1, 40), 1);
+	close(fd);
+	fd = open(half, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	close(fd);
+	rig_start(r);
+	rig_connect(r, &y);
+	assert_int_equal(y.exits, 0);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(access(half, F_OK), -1);
+	assert_int_equal(access(aside, F_OK), 0);
+}
+
 /* Killed at each of its steps: the next keeper starts, and what runs can be given to it. */
 static void test_killed_at_each_step(void **state)
 {
@@ -392,6 +422,37 @@ static void test_reexec_by_signal(void **state)
 	reexec_keeps_all(*state, ask_signal);
 }
 
+/* A client that does not read, and a program that does not: what waits for them comes along. */
+static void test_reexec_of_busy_sessions(void **state)
+{
+	struct rig *r = *state;
+	int end, s = session_pair(&end);
+	auto_free char *big = mem_alloc(120000);
+	size_t got = 0, n;
+	char text[SESSION_DATA + 1];
+	pid_t pid = rig_run(r, ID(1),
+			    "pipe 0\ni=0; while [ $i -lt 50000 ]; do echo 0123456789; i=$((i + 1)); done; sleep 1; wc -c; exit 9",
+			    end, KP_JOB_STDIN);
+
+	memset(big, 'x', 120000);
+	for (size_t at = 0; at < 120000; at += 30000)
+		session_say(s, SESSION_IN, big + at, 30000);
+	usleep(500000); /* both sockets and both pipes are full */
+	ask_frame(r);
+	wait_hello(r);
+	while (got < 550000) {
+		session_next(s, text, sizeof(text), &n);
+		got += n;
+	}
+	assert_int_equal(got, 550000);
+	session_say(s, SESSION_IN_EOF, NULL, 0);
+	assert_int_equal(session_collect(s, text, sizeof(text), &n).status, 9);
+	text[n] = '\0';
+	assert_string_equal(text, "120000\n");
+	assert_int_equal(rig_exit(r, ID(1)).pid, pid);
+	close(s);
+}
+
 static int count_fds(pid_t pid)
 {
 	char path[64];
@@ -465,9 +526,11 @@ int main(void)
 		T(test_orphan_reaped_late),
 		T(test_given_console),
 		T(test_exit_recorded_by_dead_keeper),
+		T(test_garbled_exit_is_not_believed),
 		cmocka_unit_test(test_killed_at_each_step),
 		T(test_reexec),
 		T(test_reexec_by_signal),
+		T(test_reexec_of_busy_sessions),
 		T(test_reexec_many_times),
 		T(test_reexec_refused),
 	};
