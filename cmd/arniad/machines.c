@@ -187,6 +187,8 @@ int machine_rename(struct daemon *d, struct machine *m, const char *name, struct
 
 	if (!name_is_valid(name))
 		return err_set_kind(err, -EINVAL, ERR_USAGE, "the new name is not valid");
+	if (id_is_valid(name)) /* it would stand before the machine that has this id */
+		return err_set_kind(err, -EINVAL, ERR_USAGE, "the new name looks like an id");
 	if ((r = lifecycle_next(m->state.phase, EVENT_RENAME, &p, err)) < 0)
 		return r;
 	if (machine_by_name(d, name))
