@@ -17,8 +17,9 @@ struct op {
 	struct daemon *d;
 	struct rpc_call *call; /* NULL once the client is gone */
 	char id[ID_LEN + 1]; /* the machine may go before the operation */
-	bool more, created, then_start, then_remove, removes;
+	bool more, then_start, then_remove, removes;
 	bool only_waits; /* nothing is left to do when the client is gone */
+	struct error why; /* a failure that is told when what it left is gone */
 };
 
 static void op_gone(struct rpc_call *c, void *arg)
@@ -150,10 +151,12 @@ static void on_run_end(struct daemon *d, struct machine *m, const struct error *
 
 static void on_run_undone(struct daemon *d, struct machine *m, const struct error *err, void *arg)
 {
+	struct op *op = arg;
+
 	(void)d;
 	(void)m;
 	(void)err;
-	free(arg);
+	op_fail(op, &op->why);
 }
 
 static void on_run_started(struct daemon *d, struct machine *m, const struct error *err, void *arg)
@@ -161,12 +164,12 @@ static void on_run_started(struct daemon *d, struct machine *m, const struct err
 	struct op *op = arg;
 
 	if (err) {
-		struct error keep = *err;
-
-		/* a failed start of a machine made by this call takes it away again; --rm has done so already */
-		if (m->config.spec.remove || machine_remove(d, m, on_run_undone, NULL, NULL) == 0)
-			op->created = false;
-		op_fail(op, &keep);
+		/* a failed start of a machine made by this call takes it away again; --rm does so by itself */
+		op->why = *err;
+		if (m->config.spec.remove)
+			machine_wait(m, 0, true, on_run_undone, op);
+		else if (machine_remove(d, m, on_run_undone, op, NULL) < 0)
+			op_fail(op, &op->why);
 		return;
 	}
 	if (!op->call || !op->more) {
@@ -195,24 +198,22 @@ void api_run(struct rpc_call *c, void *arg)
 		rpc_fail(c, &err);
 		return;
 	}
-	if (machine_create(d, spec, &m, &err) < 0) {
+	if (machine_create(d, spec, true, &m, &err) < 0) {
 		rpc_fail(c, &err);
 		return;
 	}
 	event_emit(d, "create", m, c, NULL);
 	op = op_new(c, d, m);
 	op->more = rpc_wants_more(c);
-	op->created = true;
 	q.arg = op;
-	if (machine_start(d, m, &q, &err) < 0) {
-		/* without a keeper there is nobody to remove the folder: what is left of it goes with the next start */
-		if (machine_remove(d, m, on_run_undone, NULL, NULL) < 0 &&
-		    store_remove(&d->store, m->config.id, m->config.spec.remove, NULL) == 0) {
-			event_emit(d, "remove", m, NULL, NULL);
-			machine_forget(d, m);
-		}
-		op_fail(op, &err);
+	if (machine_start(d, m, &q, &op->why) == 0 || machine_remove(d, m, on_run_undone, op, NULL) == 0)
+		return;
+	/* without a keeper there is nobody to remove the folder: what is left of it goes with the next start */
+	if (store_remove(&d->store, m->config.id, m->config.spec.remove, NULL) == 0) {
+		event_emit(d, "remove", m, NULL, NULL);
+		machine_forget(d, m);
 	}
+	op_fail(op, &op->why);
 }
 
 /* ---- stop, restart, remove ---- */

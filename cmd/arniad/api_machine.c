@@ -273,7 +273,7 @@ void api_create(struct rpc_call *c, void *arg)
 		rpc_fail(c, &err);
 		return;
 	}
-	if (machine_create(d, spec, &m, &err) < 0) {
+	if (machine_create(d, spec, false, &m, &err) < 0) {
 		rpc_fail(c, &err);
 		return;
 	}

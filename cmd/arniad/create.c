@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include "cmd/arniad/daemon.h"
+#include "lib/base/failat.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/base/time.h"
@@ -38,9 +39,9 @@ static int check_host(struct daemon *d, const struct spec *s, struct error *err)
 	return 0;
 }
 
-int machine_create(struct daemon *d, const json *spec, struct machine **ret, struct error *err)
+int machine_create(struct daemon *d, const json *spec, bool by_run, struct machine **ret, struct error *err)
 {
-	struct machine_config c = { .created_ns = time_real_ns() };
+	struct machine_config c = { .created_ns = time_real_ns(), .by_run = by_run };
 	int r;
 
 	if (d->shutting_down)
@@ -68,6 +69,7 @@ int machine_create(struct daemon *d, const json *spec, struct machine **ret, str
 		machine_config_done(&c);
 		return r;
 	}
+	(void)fail_at("arniad:after-config");
 	*ret = machine_add(d, &c);
 	return 0;
 }

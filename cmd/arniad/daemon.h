@@ -75,6 +75,12 @@ struct machine {
 	bool tty, stopping_asked, killed;
 	bool told; /* the keeper we are connected to has it */
 	bool exited; /* the exit came while starting */
+	bool ended; /* the exit came while we got in step: `end` */
+	struct kp_exit end;
+	bool had_plan; /* when we came: something was begun */
+	bool state_lost; /* its state file was not usable */
+	uint64_t orphan_job; /* an earlier arniad's, which is still at it; 0 = none */
+	unsigned clean_tries;
 	bool removing, cleaning; /* a job of this kind is on its way, which knows the machine by its address */
 	bool to_remove; /* when it is down: what cleans up takes the folder along */
 	bool leaves, folder_gone; /* the clean-up takes the folder along; it has done so */
@@ -118,7 +124,8 @@ void machine_exited(struct daemon *d, struct machine *m, const struct kp_exit *x
 void machine_clean(struct daemon *d, struct machine *m);
 /* Remove a stopped machine: its folder by a worker, then its records. done: m is NULL on success. */
 int machine_remove(struct daemon *d, struct machine *m, op_done done, void *arg, struct error *err);
-int machine_create(struct daemon *d, const json *spec, struct machine **ret, struct error *err);
+/* by_run: its start follows. */
+int machine_create(struct daemon *d, const json *spec, bool by_run, struct machine **ret, struct error *err);
 int machine_pause(struct daemon *d, struct machine *m, bool pause, struct error *err);
 
 /* ---- cells.c: prepared workers ---- */
@@ -159,9 +166,17 @@ int watch_init(struct daemon *d, struct error *err);
 void watch_start(struct daemon *d, struct machine *m);
 void watch_stop(struct daemon *d, struct machine *m);
 
-/* ---- reconcile.c ---- */
+/* ---- load.c: what is on disk ---- */
 int reconcile_load(struct daemon *d, struct error *err);
+
+/* ---- reconcile.c ---- */
 extern const struct keeper_ops reconcile_ops; /* what the keeper tells */
+
+/* ---- remains.c ---- */
+/* What can be undone of a machine whose plan is lost: `ret` is a PLAN_DESTROY whose parts are of `a`, `m` and `d`. */
+void remains_plan(struct daemon *d, struct machine *m, struct arena *a, struct plan *ret);
+/* Undo and remove what nobody owns. */
+void remains_sweep(struct daemon *d);
 
 /* ---- facts.c, doctor.c ---- */
 void facts_from_setup(struct daemon *d, const char *text);
@@ -180,6 +195,11 @@ struct facts {
 	char why[512]; /* what keeps controllers away */
 	char net_error[512]; /* why there is no network, or empty */
 	bool ready;
+};
+struct stray { /* lent to a machine that is not known (any more): its plan says so */
+	struct stray *next;
+	char id[ID_LEN + 1];
+	struct lease lease;
 };
 struct bad_file {
 	struct bad_file *next;
@@ -209,6 +229,8 @@ struct daemon {
 	size_t n_cells, cells_pending;
 	struct profile *profiles;
 	struct bad_file *bad;
+	struct stray *strays;
+	unsigned setup_tries;
 	int inotify;
 	struct loop_io *inotify_io;
 	bool synced_once, shutting_down, tearing_down, keeper_told_to_end;

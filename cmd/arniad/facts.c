@@ -26,6 +26,7 @@ void facts_from_setup(struct daemon *d, const char *text)
 	struct facts *f = &d->facts;
 	char *save = NULL;
 
+	f->why[0] = f->net_error[0] = '\0';
 	for (char *l = strtok_r(copy, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
 		const char *v;
 

@@ -208,6 +208,9 @@ void machine_save_state(struct daemon *d, struct machine *m)
 	struct error err = { 0 };
 
 	(void)str_copy(m->state.boot_id, sizeof(m->state.boot_id), d->boot_id);
+	m->state.id_base = m->lease.id_base;
+	m->state.addr = m->lease.addr;
+	m->state.removing = m->to_remove || m->removing;
 	if (store_save_state(&d->store, m->config.id, &m->state, &err) < 0)
 		log_error("%s: save state: %s", MACHINE_NAME(m), err.text);
 }

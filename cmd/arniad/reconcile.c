@@ -14,125 +14,7 @@
 
 #define SPARES 2
 #define STOP_AGAIN_MS 10000
-
-/* ---- from disk ---- */
-
-static void on_bad(void *arg, const char *file, const struct error *why)
-{
-	struct daemon *d = arg;
-	struct bad_file *b = mem_alloc(sizeof(*b));
-
-	log_error("%s is not usable and was put aside: %s", file, why->text);
-	(void)str_copy(b->name, sizeof(b->name), file);
-	(void)str_copy(b->why, sizeof(b->why), why->text);
-	b->next = d->bad;
-	d->bad = b;
-}
-
-static void on_config(void *arg, struct machine_config *c)
-{
-	struct daemon *d = arg;
-	struct machine *m;
-	struct error err = { 0 };
-
-	if (machine_by_name(d, c->spec.name)) { /* a copied file: the first one stays */
-		err_set(&err, -EEXIST, "a second machine named %s", c->spec.name);
-		on_bad(d, c->id, &err);
-		machine_config_done(c);
-		return;
-	}
-	m = machine_add(d, c);
-	m->tty = m->config.spec.tty;
-	if (store_load_state(&d->store, m->config.id, d->boot_id, &m->state, &err) < 0) {
-		auto_free char *file = str_fmt("%s.json", m->config.id);
-
-		on_bad(d, file, &err);
-		/* the plan, if there is one, says what to undo */
-		m->state = (struct machine_state){ .phase = PHASE_STOPPING };
-	}
-}
-
-static void on_plan(void *arg, const char *id)
-{
-	struct daemon *d = arg;
-	struct machine *m = machine_by_id(d, id);
-	struct plan *p = NULL;
-	struct lease orphan;
-	struct error err = { 0 };
-	int r = store_load_plan(&d->store, id, &p, &err);
-
-	if (r < 0) {
-		on_bad(d, id, &err);
-		return;
-	}
-	r = lease_adopt(d->leases, p->rootfs.id_base, p->net.addr, m ? &m->lease : &orphan);
-	if (r < 0)
-		log_error("%s: its id range or address is lent twice or outside this instance's", id);
-	plan_free(p);
-}
-
-int reconcile_load(struct daemon *d, struct error *err)
-{
-	int r = proc_boot_id(d->boot_id);
-
-	if (r < 0)
-		return err_sys(err, r, "read the boot id");
-	store_load_configs(&d->store, on_config, on_bad, d);
-	store_each_plan(&d->store, on_plan, d);
-	return 0;
-}
-
-/* ---- what nobody owns ---- */
-
-static void on_swept(struct daemon *d, const struct kp_result *r, const char *data, void *arg)
-{
-	auto_free char *id = arg;
-
-	(void)data;
-	if (r->error.code)
-		log_warn("sweep %s: %s", id, r->error.text);
-	else
-		store_drop_plan(&d->store, id);
-}
-
-static void sweep_plan(void *arg, const char *id)
-{
-	struct daemon *d = arg;
-	struct job_request j = JOB_NONE;
-	struct plan *p = NULL, undo;
-
-	if (machine_by_id(d, id) || store_has_unread(&d->store, id) || store_load_plan(&d->store, id, &p, NULL) < 0)
-		return;
-	log_info("undo what machine %s left", id);
-	plan_rekind(p, PLAN_DESTROY, &undo);
-	j.kind = PLAN_DESTROY;
-	j.plan = &undo;
-	j.id = id;
-	j.done = on_swept;
-	j.arg = str_dup(id);
-	if (job_submit(d, &j, NULL, NULL) < 0)
-		free(j.arg);
-	plan_free(p);
-}
-
-static void sweep_folder(void *arg, const char *id)
-{
-	struct daemon *d = arg;
-	struct job_request j = JOB_NONE;
-	auto_free char *dir = str_fmt("%s/containers/%s", d->in.state, id);
-	struct plan p = { .kind = PLAN_REMOVE, .id = id, .name = "", .run = d->in.run, .state = d->in.state,
-			  .share = d->in.share, .layers_dir = dir };
-
-	if (machine_by_id(d, id) || store_has_unread(&d->store, id))
-		return;
-	j.kind = PLAN_REMOVE;
-	j.plan = &p;
-	j.id = id;
-	j.done = on_swept;
-	j.arg = str_dup(id);
-	if (job_submit(d, &j, NULL, NULL) < 0)
-		free(j.arg);
-}
+#define SETUP_TRIES 3
 
 /* ---- from the keeper ---- */
 
@@ -145,6 +27,16 @@ static void on_hello(void *arg, const struct kp_hello *h)
 	keeper_send(d->keeper, KP_SPARES, 0, &n, sizeof(n), NULL, 0);
 }
 
+static void meet_unknown(struct daemon *d, const struct kp_container *c, int pidfd)
+{
+	if (store_has_unread(&d->store, c->id)) {
+		log_error("machine %s runs, but its configuration is not usable: it is left alone", c->id);
+		return;
+	}
+	log_warn("the keeper holds machine %s, which is unknown here: it is ended", c->id);
+	(void)pidref_kill(&(struct pidref){ .pid = c->pid, .fd = pidfd }, SIGKILL);
+}
+
 static void on_container(void *arg, const struct kp_container *c, struct frame *f)
 {
 	static const uint32_t bits[] = { KP_FD_IN, KP_FD_OUT, KP_FD_ERR, KP_FD_MASTER };
@@ -154,10 +46,8 @@ static void on_container(void *arg, const struct kp_container *c, struct frame *
 	size_t at = 1;
 
 	if (!m) {
-		if (c->role == KP_ROLE_CONTAINER && pidfd >= 0) {
-			log_warn("the keeper holds machine %s, which is unknown here: it is ended", c->id);
-			(void)pidref_kill(&(struct pidref){ .pid = c->pid, .fd = pidfd }, SIGKILL);
-		}
+		if (c->role == KP_ROLE_CONTAINER && pidfd >= 0)
+			meet_unknown(d, c, pidfd);
 		return;
 	}
 	machine_drop_fds(m);
@@ -175,29 +65,27 @@ static void on_container(void *arg, const struct kp_container *c, struct frame *
 	}
 }
 
+static void forget(struct daemon *d, const char *id)
+{
+	struct kp_ref ref = { 0 };
+
+	(void)str_copy(ref.id, sizeof(ref.id), id);
+	keeper_send(d->keeper, KP_FORGET, 0, &ref, sizeof(ref), NULL, 0);
+}
+
 static void on_exited(void *arg, const struct kp_exit *x)
 {
 	struct daemon *d = arg;
 	struct machine *m = x->role == KP_ROLE_CONTAINER ? machine_by_id(d, x->id) : NULL;
-	struct kp_ref ref = { 0 };
 
-	if (m && !d->synced_once) { /* told again while we get in step: taken up in on_synced */
-		m->exited = true;
-		m->state.exit = (struct exit_record){ .code = x->code, .status = x->status, .time_ns = x->time_ns };
-		return;
-	}
-	if (m) {
+	if (m && (!d->synced_once || m->orphan_job)) { /* told again while we get in step: taken up in settle */
+		m->ended = true;
+		m->end = *x;
+	} else if (m) {
 		machine_exited(d, m, x);
-		return;
+	} else if (!store_has_unread(&d->store, x->id)) {
+		forget(d, x->id);
 	}
-	(void)str_copy(ref.id, sizeof(ref.id), x->id);
-	keeper_send(d->keeper, KP_FORGET, 0, &ref, sizeof(ref), NULL, 0);
-}
-
-static void on_result(void *arg, uint64_t seq, const struct kp_result *r, const char *data)
-{
-	if (!jobs_result(arg, seq, r, data))
-		cells_died(arg, seq);
 }
 
 static void on_progress(void *arg, uint64_t seq, const char *text)
@@ -221,8 +109,9 @@ static void give(struct daemon *d, struct machine *m)
 }
 
 /* Has its first process become the container's program? While it is still the worker's child the start is not done. */
-static bool has_execed(const struct machine *m)
+static bool has_execed(const struct daemon *d, const struct machine *m)
 {
+	auto_free char *worker = str_fmt("%s/arnia-run", d->in.lib), *gone = str_fmt("%s (deleted)", worker);
 	char path[64], exe[4096];
 	ssize_t n;
 
@@ -231,70 +120,180 @@ static bool has_execed(const struct machine *m)
 	if (n <= 0)
 		return false;
 	exe[n] = '\0';
-	return !str_ends(exe, "/arnia-run") && !str_ends(exe, "/arnia-run (deleted)");
+	return !str_eq(exe, worker) && !str_eq(exe, gone);
 }
 
+/* Frozen or thawed just before the daemon ended, and that not on record. */
+static void settle_frozen(struct daemon *d, struct machine *m)
+{
+	auto_fd int cg = machine_cgroup(d, m, NULL);
+	struct cg_events ev;
+
+	if (cg < 0 || cg_read_events(cg, &ev) < 0)
+		return;
+	if (ev.frozen && m->state.phase == PHASE_RUNNING)
+		(void)machine_event(d, m, EVENT_PAUSE, NULL);
+	else if (!ev.frozen && m->state.phase == PHASE_PAUSED)
+		(void)machine_event(d, m, EVENT_RESUME, NULL);
+}
+
+static void take_end(struct daemon *d, struct machine *m)
+{
+	struct kp_exit x = m->end;
+
+	m->ended = false;
+	machine_exited(d, m, &x);
+}
+
+/* Whoever started it is gone, and with him the answer: what there is decides. */
 static void settle_starting(struct daemon *d, struct machine *m)
 {
-	if (m->init.pid && pidref_alive(&m->init) && has_execed(m)) {
+	bool up = m->init.pid && pidref_alive(&m->init) && has_execed(d, m);
+
+	m->state.phase = PHASE_STARTING;
+	if (up || m->ended) { /* an end is told only of what had started */
 		machine_event(d, m, EVENT_STARTED, NULL);
-		watch_start(d, m);
-		return;
+		if (!m->state_lost)
+			event_emit(d, "start", m, NULL, NULL);
 	}
-	(void)str_copy(m->state.error, sizeof(m->state.error), "the daemon ended during its start");
-	machine_event(d, m, EVENT_START_FAILED, NULL);
-	machine_clean(d, m);
+	if (m->ended) {
+		take_end(d, m);
+	} else if (up) {
+		log_info("%s: found running", MACHINE_NAME(m));
+		settle_frozen(d, m);
+		watch_start(d, m);
+	} else {
+		(void)str_copy(m->state.error, sizeof(m->state.error),
+			       m->state_lost ? "its state file was not usable" : "the daemon ended during its start");
+		machine_drop_fds(m);
+		machine_event(d, m, EVENT_START_FAILED, NULL);
+		machine_clean(d, m);
+	}
 }
 
-static void settle_up(struct daemon *d, struct machine *m, bool told)
+/* It ran when this was last written. */
+static void settle_up(struct daemon *d, struct machine *m)
 {
-	struct kp_exit x = { .pid = m->state.pid, .code = m->state.exit.code, .status = m->state.exit.status,
-			     .time_ns = m->state.exit.time_ns };
+	struct kp_exit unknown = { .pid = m->state.pid };
 
-	if (m->exited) {
-		m->exited = false;
-		machine_exited(d, m, &x);
+	if (m->ended) {
+		take_end(d, m);
 		return;
 	}
 	if (!m->init.pid && m->state.pid && m->state.pid_start &&
 	    pidref_open(m->state.pid, m->state.pid_start, &m->init) < 0)
 		m->init = PIDREF_NONE;
-	if (m->init.pid && pidref_alive(&m->init)) {
-		if (!told)
-			give(d, m);
-		watch_start(d, m);
-		if (m->state.phase == PHASE_STOPPING) /* whoever asked is gone with the last daemon */
-			(void)machine_stop(d, m, STOP_AGAIN_MS, 0, NULL);
+	if (!m->init.pid) {
+		machine_exited(d, m, &unknown);
 		return;
 	}
-	x.code = x.status = 0;
-	machine_exited(d, m, &x);
+	if (!m->told) /* dead or alive: the keeper can tell how it ended */
+		give(d, m);
+	if (!pidref_alive(&m->init))
+		return;
+	settle_frozen(d, m);
+	watch_start(d, m);
+	if (m->state.phase == PHASE_STOPPING) /* whoever asked is gone with the last daemon */
+		(void)machine_stop(d, m, STOP_AGAIN_MS, 0, NULL);
 }
 
-static void settle(struct daemon *d, struct machine *m, bool told)
+static void settle_stopping(struct daemon *d, struct machine *m)
 {
+	bool over = m->state.exit.known || m->state.error[0]; /* its end was taken up, or its start has failed */
+
+	if (!over && (m->ended || m->init.pid || m->state.pid)) {
+		settle_up(d, m);
+		return;
+	}
+	m->ended = false;
+	machine_drop_fds(m);
+	machine_clean(d, m);
+}
+
+/* With --rm, or half removed. One that was only created waits for its start. */
+static bool is_leaving(const struct machine *m)
+{
+	const struct machine_state *s = &m->state;
+
+	return s->removing ||
+	       (m->config.spec.remove && (m->config.by_run || s->started_ns || s->exit.known || s->error[0]));
+}
+
+static void settle_stopped(struct daemon *d, struct machine *m)
+{
+	if (m->had_plan || m->init.pid) { /* the start was not on record yet */
+		settle_starting(d, m);
+		return;
+	}
+	if (m->ended)
+		forget(d, m->config.id);
+	m->ended = false;
+	if (is_leaving(m) && !m->removing)
+		machine_clean(d, m);
+}
+
+static void settle(struct daemon *d, struct machine *m)
+{
+	if (m->orphan_job) /* its end comes here again */
+		return;
 	switch (m->state.phase) {
 	case PHASE_STARTING:
-		if (!d->synced_once)
-			settle_starting(d, m);
+		settle_starting(d, m);
 		break;
 	case PHASE_RUNNING:
 	case PHASE_PAUSED:
-		settle_up(d, m, told);
+		settle_up(d, m);
 		break;
 	case PHASE_STOPPING:
-		if (m->exited || m->init.pid || m->state.pid)
-			settle_up(d, m, told);
-		else
-			machine_clean(d, m);
+		settle_stopping(d, m);
 		break;
 	case PHASE_STOPPED:
-		if (!d->synced_once && m->config.spec.remove)
-			machine_clean(d, m); /* undo leftovers, then it is removed */
+		settle_stopped(d, m);
 		break;
 	default:
 		break;
 	}
+	m->had_plan = false;
+}
+
+static void settle_all(struct daemon *d)
+{
+	for (struct machine *m = d->machines, *next; m; m = next) {
+		next = m->next;
+		settle(d, m);
+	}
+}
+
+/* ---- what an earlier arniad began and a worker is still at ---- */
+
+static void on_job(void *arg, uint64_t seq, const struct kp_job *j)
+{
+	struct daemon *d = arg;
+	struct machine *m = machine_by_id(d, j->id);
+
+	if (m && (j->kind == PLAN_START || j->kind == PLAN_DESTROY || j->kind == PLAN_REMOVE))
+		m->orphan_job = seq;
+	log_info("a job of an earlier daemon goes on: kind %u, machine %s", j->kind, j->id);
+}
+
+static bool orphan_over(struct daemon *d, uint64_t seq)
+{
+	struct machine *m = d->machines;
+
+	while (m && m->orphan_job != seq)
+		m = m->next;
+	if (!m)
+		return false;
+	m->orphan_job = 0;
+	if (d->synced_once)
+		settle(d, m);
+	return true;
+}
+
+static void on_result(void *arg, uint64_t seq, const struct kp_result *r, const char *data)
+{
+	if (!jobs_result(arg, seq, r, data) && !orphan_over(arg, seq))
+		cells_died(arg, seq);
 }
 
 /* Whose group the socket is open to, and so is everything behind it. */
@@ -306,25 +305,29 @@ static gid_t client_group(const struct daemon *d)
 	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_mode & S_IWGRP ? st.st_gid : 0;
 }
 
+static void set_up_host(struct daemon *d);
+
 static void on_setup(struct daemon *d, const struct kp_result *r, const char *data, void *arg)
 {
 	struct rpc_limits limits = { .group = client_group(d) };
 
 	(void)arg;
-	if (r->error.code) {
+	if (r->error.code == -EPIPE) /* the next keeper will do it */
+		return;
+	if (r->error.code)
 		log_error("set up the host: %s", r->error.text);
-		(void)str_copy(d->facts.net_error, sizeof(d->facts.net_error), r->error.text);
+	if (r->error.code && d->setup_tries++ < SETUP_TRIES) {
+		set_up_host(d);
+		return;
 	}
 	facts_from_setup(d, data);
+	if (r->error.code)
+		(void)str_copy(d->facts.net_error, sizeof(d->facts.net_error), r->error.text);
 	cells_refill(d);
 	if (d->rpc)
 		return;
-	for (struct machine *m = d->machines, *next; m; m = next) {
-		next = m->next;
-		settle(d, m, m->told);
-	}
-	store_each_plan(&d->store, sweep_plan, d);
-	store_each_folder(&d->store, sweep_folder, d);
+	settle_all(d);
+	remains_sweep(d);
 	d->synced_once = true;
 	d->rpc = rpc_server_new(d->loop, d->listen_fd, api_methods, api_methods_n, rpc_interface_text, &limits, d);
 }
@@ -352,14 +355,9 @@ static void on_synced(void *arg)
 {
 	struct daemon *d = arg;
 
-	if (!d->synced_once) {
-		set_up_host(d);
-		return;
-	}
-	for (struct machine *m = d->machines, *next; m; m = next) {
-		next = m->next;
-		settle(d, m, m->told);
-	}
+	d->setup_tries = 0;
+	if (d->synced_once)
+		settle_all(d);
 	set_up_host(d);
 }
 
@@ -370,10 +368,11 @@ static void on_lost(void *arg)
 	if (d->keeper_told_to_end)
 		return;
 	log_warn("the keeper is gone; waiting for the next one");
-	for (struct machine *m = d->machines; m; m = m->next)
+	for (struct machine *m = d->machines; m; m = m->next) {
 		m->told = false;
+		m->orphan_job = 0;
+	}
 	cells_forget(d);
-	d->cells_pending = 0;
 	jobs_fail_all(d);
 }
 
@@ -383,6 +382,7 @@ const struct keeper_ops reconcile_ops = {
 	.exited = on_exited,
 	.result = on_result,
 	.progress = on_progress,
+	.job = on_job,
 	.synced = on_synced,
 	.lost = on_lost,
 };

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include "cmd/arniad/daemon.h"
+#include "lib/base/failat.h"
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
@@ -106,6 +107,7 @@ static int plan_make(struct daemon *d, struct machine *m, const struct start_req
 
 static void start_op_end(struct daemon *d, struct start_op *op, const struct error *err)
 {
+	(void)fail_at("arniad:before-reply");
 	op->done(d, op->m, err, op->arg);
 	free(op);
 }
@@ -143,6 +145,7 @@ static void on_started(struct daemon *d, const struct kp_result *r, const char *
 	bool exited = m->exited;
 
 	(void)data;
+	(void)fail_at("arniad:on-started");
 	if (r->error.code) {
 		start_failed(d, op, &r->error);
 		return;
@@ -163,6 +166,17 @@ static void on_started(struct daemon *d, const struct kp_result *r, const char *
 	}
 }
 
+/* Of a start that came to nothing before its job was sent. */
+static void return_lease(struct daemon *d, struct machine *m, const struct cell *cell)
+{
+	if (!cell) {
+		lease_give_back(d->leases, &m->lease);
+		return;
+	}
+	cell_put_back(d, cell);
+	m->lease = (struct lease){ 0 };
+}
+
 /* Everything that can be refused without leaving a trace. */
 static int start_prepare(struct daemon *d, struct machine *m, struct cell *cell, bool *ret_cell, struct error *err)
 {
@@ -172,6 +186,8 @@ static int start_prepare(struct daemon *d, struct machine *m, struct cell *cell,
 
 	if ((r = lifecycle_next(m->state.phase, EVENT_START, &p, err)) < 0)
 		return r;
+	if (m->orphan_job)
+		return err_set_kind(err, -EBUSY, ERR_STATE, "cannot start: what the daemon before began is not over");
 	if (m->removing || m->cleaning || m->to_remove)
 		return err_set_kind(err, -EBUSY, ERR_STATE, "cannot start: it is being %s",
 				    m->removing || m->to_remove ? "removed" : "cleaned up");
@@ -197,13 +213,13 @@ static int start_prepare(struct daemon *d, struct machine *m, struct cell *cell,
 	m->folder_gone = false;
 	if (mkdirat(d->store.containers, m->config.id, 0700) && errno != EEXIST) {
 		r = err_sys(err, -errno, "make the machine's folder");
-		lease_give_back(d->leases, &m->lease);
+		return_lease(d, m, *ret_cell ? cell : NULL);
 		return r;
 	}
 	return 0;
 }
 
-/* Plan to disk, then state, then the job: whatever dies in between, the plan says what to undo. */
+/* Plan to disk, then the job, then the state: whatever dies in between, a plan says that something was begun, and what to undo. */
 static int start_send(struct daemon *d, struct machine *m, const struct start_request *q, const struct cell *cell,
 		      struct start_op *op, struct error *err)
 {
@@ -221,6 +237,7 @@ static int start_send(struct daemon *d, struct machine *m, const struct start_re
 		return err_sys(err, r, "encode the plan");
 	if ((r = store_save_plan(&d->store, m->config.id, bytes, j.size, err)) < 0)
 		return r;
+	(void)fail_at("arniad:after-plan");
 	store_drop_exit(&d->store, m->config.id);
 	m->state.exit = (struct exit_record){ 0 };
 	m->stopping_asked = m->killed = m->exited = false;
@@ -236,6 +253,7 @@ static int start_send(struct daemon *d, struct machine *m, const struct start_re
 		store_drop_plan(&d->store, m->config.id);
 		return r;
 	}
+	(void)fail_at("arniad:after-job");
 	return machine_event(d, m, EVENT_START, err);
 }
 
@@ -254,11 +272,7 @@ int machine_start(struct daemon *d, struct machine *m, const struct start_reques
 	*op = (struct start_op){ .m = m, .done = q->done, .arg = q->arg };
 	r = start_send(d, m, q, has_cell ? &cell : NULL, op, err);
 	if (r < 0) {
-		if (has_cell) {
-			cell_put_back(d, &cell);
-			m->lease = (struct lease){ 0 };
-		}
-		lease_give_back(d->leases, &m->lease);
+		return_lease(d, m, has_cell ? &cell : NULL);
 		free(op);
 		err_prefix(err, "%s", MACHINE_NAME(m));
 	}

@@ -3,12 +3,15 @@
 #include <signal.h>
 #include <string.h>
 #include "cmd/arniad/daemon.h"
+#include "lib/base/failat.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/parse.h"
 #include "lib/base/str.h"
 #include "lib/base/time.h"
+
+#define CLEAN_TRIES 2 /* again */
 
 static int kill_all(struct daemon *d, struct machine *m, struct error *err)
 {
@@ -62,6 +65,7 @@ int machine_stop(struct daemon *d, struct machine *m, uint64_t timeout_ms, int s
 	if (r < 0)
 		return r;
 	m->stopping_asked = true;
+	(void)fail_at("arniad:after-stop");
 	if (failed) {
 		machine_clean(d, m);
 		return 0;
@@ -109,6 +113,7 @@ int machine_pause(struct daemon *d, struct machine *m, bool pause, struct error 
 		return cg;
 	if ((r = cg_freeze(cg, pause, err)) < 0)
 		return r;
+	(void)fail_at("arniad:after-freeze");
 	return machine_event(d, m, e, err);
 }
 
@@ -139,6 +144,7 @@ void machine_exited(struct daemon *d, struct machine *m, const struct kp_exit *x
 		*e = (struct exit_record){ .code = x->code, .status = x->status, .time_ns = x->time_ns };
 		return;
 	}
+	(void)fail_at("arniad:on-exit");
 	*e = (struct exit_record){ .known = true, .code = x->code, .status = x->status,
 				   .time_ns = x->time_ns ? x->time_ns : time_real_ns() };
 	(void)str_copy(e->cause, sizeof(e->cause), cause_of(d, m, x));
@@ -147,10 +153,13 @@ void machine_exited(struct daemon *d, struct machine *m, const struct kp_exit *x
 	machine_drop_fds(m);
 	m->state.pid = 0;
 	watch_stop(d, m);
+	if (m->state.phase == PHASE_FAILED) /* what lived on is gone: now the rest may go too */
+		(void)machine_event(d, m, EVENT_STOP, NULL);
 	if (machine_event(d, m, EVENT_EXITED, NULL) < 0) {
 		log_warn("%s: exit while %s", MACHINE_NAME(m), phase_name(m->state.phase));
 		return;
 	}
+	(void)fail_at("arniad:after-exit");
 	event_emit(d, "exit", m, NULL, view_exit(e));
 	machine_clean(d, m);
 }
@@ -178,13 +187,19 @@ static void cleaned(struct daemon *d, struct machine *m)
 	struct error err = { 0 };
 
 	lease_give_back(d->leases, &m->lease);
+	m->clean_tries = 0;
 	store_drop_plan(&d->store, m->config.id);
+	(void)fail_at("arniad:after-drop-plan");
 	forget_keeper_record(d, m);
 	m->state.pid = 0;
 	machine_event(d, m, EVENT_CLEANED, NULL);
-	if (m->state.phase == PHASE_STOPPED && m->config.spec.remove && !m->removing &&
-	    machine_remove(d, m, removed_quietly, NULL, &err) < 0)
+	(void)fail_at("arniad:after-cleaned");
+	if (m->state.phase != PHASE_STOPPED || m->removing || !(m->config.spec.remove || m->to_remove))
+		return;
+	if (machine_remove(d, m, removed_quietly, NULL, &err) < 0) {
 		log_error("%s: remove: %s", MACHINE_NAME(m), err.text);
+		machine_not_removed(d, m, &err);
+	}
 }
 
 static void clean_failed(struct daemon *d, struct machine *m, const struct error *why)
@@ -208,6 +223,12 @@ static void on_cleaned(struct daemon *d, const struct kp_result *r, const char *
 	m->cleaning = false;
 	m->folder_gone = !r->error.code && m->leaves;
 	m->leaves = false;
+	(void)fail_at("arniad:on-cleaned");
+	/* A worker that was killed says nothing about the machine, and all its steps can be done again. */
+	if (r->error.code == -ECHILD && m->clean_tries++ < CLEAN_TRIES) {
+		machine_clean(d, m);
+		return;
+	}
 	if (r->error.code) {
 		/* the keeper going away is no verdict on the machine: reconcile tries again */
 		if (r->error.code != -EPIPE)
@@ -217,27 +238,45 @@ static void on_cleaned(struct daemon *d, const struct kp_result *r, const char *
 	cleaned(d, m);
 }
 
+/* By the start's plan, or by what is known without it. *ret_start owns parts of it. -ENOENT: there is nothing to undo. */
+static int undo_plan(struct daemon *d, struct machine *m, struct plan **ret_start, struct arena *a, struct plan *ret,
+		     struct error *err)
+{
+	int r = store_load_plan(&d->store, m->config.id, ret_start, err);
+
+	if (r == 0) {
+		plan_rekind(*ret_start, PLAN_DESTROY, ret);
+		return 0;
+	}
+	if (r != -EBADMSG && (r != -ENOENT || !m->lease.id_base))
+		return r;
+	log_error("%s: its plan is lost: what is known of it is undone", MACHINE_NAME(m));
+	err_clear(err);
+	remains_plan(d, m, a, ret);
+	return 0;
+}
+
 void machine_clean(struct daemon *d, struct machine *m)
 {
 	struct job_request j = JOB_NONE;
 	struct plan *start = NULL, undo;
+	struct arena a = { 0 };
 	struct error err = { 0 };
 	int r;
 
 	/* A second one could come after the next start and undo that one. */
 	if (m->cleaning)
 		return;
-	r = store_load_plan(&d->store, m->config.id, &start, &err);
+	r = undo_plan(d, m, &start, &a, &undo, &err);
 	if (r == -ENOENT) { /* nothing was begun */
 		cleaned(d, m);
 		return;
 	}
 	if (r == 0) {
-		plan_rekind(start, PLAN_DESTROY, &undo);
 		/* Not again in a job of its own. */
 		m->leaves = m->config.spec.remove || m->to_remove;
 		if (m->to_remove && !m->config.spec.remove)
-			*arena_push(&start->arena, &undo.undo) = PLAN_UNDO_LAYERS;
+			*arena_push(&a, &undo.undo) = PLAN_UNDO_LAYERS;
 		j.kind = PLAN_DESTROY;
 		j.plan = &undo;
 		j.id = m->config.id;
@@ -246,6 +285,8 @@ void machine_clean(struct daemon *d, struct machine *m)
 		r = job_submit(d, &j, NULL, &err);
 		m->cleaning = r == 0;
 		plan_free(start);
+		arena_done(&a);
+		(void)fail_at("arniad:after-clean-job");
 	}
 	if (r < 0 && r != -ENOTCONN)
 		clean_failed(d, m, &err);
@@ -263,11 +304,14 @@ static void remove_end(struct daemon *d, struct remove_op *op, const struct erro
 	struct error err = *why;
 	char id[ID_LEN + 1];
 
+	(void)fail_at("arniad:on-removed");
 	m->removing = m->to_remove = false;
 	(void)str_copy(id, sizeof(id), m->config.id);
 	if (!err.code)
 		store_remove(&d->store, id, m->config.spec.remove, &err);
+	(void)fail_at("arniad:after-remove");
 	if (err.code) {
+		machine_save_state(d, m);
 		err_prefix(&err, "%s", MACHINE_NAME(m));
 		op->done(d, m, &err, op->arg);
 		machine_not_removed(d, m, &err);
@@ -309,10 +353,15 @@ int machine_remove(struct daemon *d, struct machine *m, op_done done, void *arg,
 		err_prefix(err, "%s", MACHINE_NAME(m));
 		return r;
 	}
+	if (m->orphan_job)
+		return err_set_kind(err, -EBUSY, ERR_STATE, "%s: what the daemon before began is not over", MACHINE_NAME(m));
 	op = mem_alloc(sizeof(*op));
 	*op = (struct remove_op){ .m = m, .done = done, .arg = arg };
+	m->removing = true;
+	/* A machine half removed would be one without its data: whoever comes after us finishes it. */
+	if (!m->config.spec.remove && !m->state.removing)
+		machine_save_state(d, m);
 	if (m->folder_gone) {
-		m->removing = true;
 		loop_defer(d->loop, on_folder_gone, op);
 		return 0;
 	}
@@ -322,9 +371,11 @@ int machine_remove(struct daemon *d, struct machine *m, op_done done, void *arg,
 	j.id = m->config.id;
 	j.done = on_folder_removed;
 	j.arg = op;
-	if ((r = job_submit(d, &j, NULL, err)) < 0)
+	if ((r = job_submit(d, &j, NULL, err)) < 0) {
+		m->removing = false;
+		machine_save_state(d, m);
 		free(op);
-	else
-		m->removing = true;
+	}
+	(void)fail_at("arniad:after-remove-job");
 	return r;
 }

@@ -119,6 +119,18 @@ static void dispatch_result(struct keeper *k, struct frame *f)
 	k->ops->result(k->arg, f->head.seq, &r, data);
 }
 
+static void dispatch_job(struct keeper *k, const struct frame *f)
+{
+	const struct kp_job *body = frame_body(f, sizeof(*body));
+	struct kp_job j;
+
+	if (!body)
+		return;
+	j = *body;
+	j.id[sizeof(j.id) - 1] = '\0';
+	k->ops->job(k->arg, f->head.seq, &j);
+}
+
 static void dispatch(struct keeper *k, struct frame *f)
 {
 	const void *body;
@@ -145,6 +157,9 @@ static void dispatch(struct keeper *k, struct frame *f)
 		f->body[sizeof(f->body) - 1] = '\0';
 		if (f->len)
 			k->ops->progress(k->arg, f->head.seq, (const char *)f->body);
+		break;
+	case KP_JOB:
+		dispatch_job(k, f);
 		break;
 	case KP_SYNCED:
 		k->ops->synced(k->arg);

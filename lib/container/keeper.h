@@ -16,6 +16,7 @@ struct keeper_ops { /* all required; frames are valid during the call, descripto
 	void (*exited)(void *arg, const struct kp_exit *x);
 	void (*result)(void *arg, uint64_t seq, const struct kp_result *r, const char *data);
 	void (*progress)(void *arg, uint64_t seq, const char *text);
+	void (*job)(void *arg, uint64_t seq, const struct kp_job *j); /* of an arniad before this one, and not over yet */
 	void (*synced)(void *arg);
 	void (*lost)(void *arg); /* connection gone; connecting again goes on in the background */
 };

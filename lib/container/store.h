@@ -30,6 +30,7 @@ struct machine_config {
 };
 struct machine_state {
 	enum phase phase;
+	bool removing; /* its removal has begun, and is to be finished */
 	char boot_id[37];
 	pid_t pid;
 	uint64_t pid_start;
