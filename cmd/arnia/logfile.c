@@ -94,12 +94,11 @@ int log_print(struct log_printer *p, int fd, uint64_t *offset, struct error *err
 	return r < 0 ? err_sys(err, r, "read the log") : 0;
 }
 
-uint64_t log_count_lines(const struct log_filter *filter, int fd)
+static uint64_t count_ends(const struct log_filter *filter, int fd, bool open[2])
 {
 	char data[SESSION_DATA];
 	struct log_record rec;
 	uint64_t offset = 0, lines = 0;
-	bool open[2] = { false, false };
 
 	while (fd >= 0 && read_record(fd, offset, &rec, data) > 0) {
 		offset += sizeof(rec) + rec.len;
@@ -109,6 +108,15 @@ uint64_t log_count_lines(const struct log_filter *filter, int fd)
 			lines++;
 		open[rec.stream - 1] = data[rec.len - 1] != '\n';
 	}
+	return lines;
+}
+
+uint64_t log_count_lines(const struct log_filter *filter, int older, int newer)
+{
+	bool open[2] = { false, false };
+	uint64_t lines = count_ends(filter, older, open);
+
+	lines += count_ends(filter, newer, open);
 	return lines + open[0] + open[1];
 }
 

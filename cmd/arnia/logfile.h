@@ -22,8 +22,9 @@ struct log_printer {
 /* Print what whole records there are in fd from *offset on, and move it. -EBADMSG where something is no
  * record, -EPIPE when our own output is gone. */
 int log_print(struct log_printer *p, int fd, uint64_t *offset, struct error *err);
-/* Lines that would be printed; a last one without newline counts. */
-uint64_t log_count_lines(const struct log_filter *filter, int fd);
+/* Lines that would be printed of both files together (-1 = none): one may begin in the older and end in the newer. A last one without
+ * newline counts. */
+uint64_t log_count_lines(const struct log_filter *filter, int older, int newer);
 void log_printer_done(struct log_printer *p);
 
 /* logs_follow.c: go on from `offset` of fd (-1: no file yet) until the machine has stopped. */

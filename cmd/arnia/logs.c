@@ -76,7 +76,7 @@ static int show(struct cli *c, const char *name, struct log_printer *p, uint64_t
 	if (r < 0)
 		return r;
 	if (tail != UINT64_MAX) {
-		lines = log_count_lines(&p->filter, files.old) + log_count_lines(&p->filter, files.now);
+		lines = log_count_lines(&p->filter, files.old, files.now);
 		p->filter.skip_lines = lines > tail ? lines - tail : 0;
 	}
 	if (files.old >= 0)
