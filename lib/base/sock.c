@@ -190,9 +190,10 @@ long sock_recv_fds(int s, void *p, size_t n, int *fds, size_t *nfds, int flags)
 
 	for (size_t i = 0; i < room; i++)
 		fds[i] = -1;
+	/* That the peer closed with something unread is told once, and ahead of what it had sent. */
 	do
 		got = recvmsg(s, &m, flags | MSG_CMSG_CLOEXEC);
-	while (got < 0 && errno == EINTR);
+	while (got < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (got < 0)
 		return -errno;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))

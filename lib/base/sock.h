@@ -19,7 +19,7 @@ int sock_connect(const char *path, int type, struct error *err); /* blocking soc
 long sock_send_fds(int s, const void *p, size_t n, const int *fds, size_t nfds);
 /* Receive one message/segment; received descriptors (CLOEXEC) into fds[0..*nfds), the rest -1. On entry *nfds is
  * the room; more than that, MSG_CTRUNC or (SEQPACKET) MSG_TRUNC: everything is closed and -EPROTO returned.
- * 0 = end of stream. */
+ * 0 = end of stream; all that the peer had sent comes before, also when it closed with something of ours unread. */
 long sock_recv_fds(int s, void *p, size_t n, int *fds, size_t *nfds, int flags);
 struct sock_peer {
 	pid_t pid;

@@ -170,11 +170,31 @@ static void test_peer_groups(void **state)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+static void test_all_that_was_sent_comes(void **state)
+{
+	static const int types[] = { SOCK_SEQPACKET, SOCK_STREAM };
+	char buf[8];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		int s[2];
+
+		assert_int_equal(socketpair(AF_UNIX, types[i] | SOCK_CLOEXEC, 0, s), 0);
+		assert_int_equal(sock_send_fds(s[0], "unread", 6, NULL, 0), 6);
+		assert_int_equal(sock_send_fds(s[1], "last", 4, NULL, 0), 4);
+		close(s[1]);
+		assert_int_equal(sock_recv_fds(s[0], buf, sizeof(buf), NULL, NULL, 0), 4);
+		assert_memory_equal(buf, "last", 4);
+		assert_int_equal(sock_recv_fds(s[0], buf, sizeof(buf), NULL, NULL, 0), 0);
+		close(s[0]);
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_listen),	 T(test_listen_refuses), T(test_long_path), T(test_connect_errors),
+		T(test_all_that_was_sent_comes), T(test_listen),	 T(test_listen_refuses), T(test_long_path), T(test_connect_errors),
 		T(test_peer),	 T(test_peer_groups),
 	};
 

@@ -172,6 +172,25 @@ static void keys_pass_and_the_exit_code_comes(void **state)
 	assert_int_equal(ended(&g), 42);
 }
 
+/* unix(7): a socket closed with something unread is an error to the other side, before what it was still sent. */
+static void the_exit_code_comes_although_keys_were_not_read(void **state)
+{
+	struct stage g = begin(true, false);
+
+	(void)state;
+	up(&g);
+	user_types(&g, "x");
+	assert_true(readable(g.keeper));
+	kill(g.pid, SIGSTOP);
+	keeper_says(&g, SESSION_OUT, "bye\n", 4);
+	keeper_exits(&g, CLD_EXITED, 7);
+	close(g.keeper);
+	g.keeper = -1;
+	kill(g.pid, SIGCONT);
+	user_sees(&g, "bye");
+	assert_int_equal(ended(&g), 7);
+}
+
 static void a_signal_of_the_guest(void **state)
 {
 	struct stage g = begin(true, false);
@@ -398,6 +417,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_pass_and_the_exit_code_comes),
+		cmocka_unit_test(the_exit_code_comes_although_keys_were_not_read),
 		cmocka_unit_test(a_signal_of_the_guest),
 		cmocka_unit_test(the_keys_leave),
 		cmocka_unit_test(a_signal_to_us),
