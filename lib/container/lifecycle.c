@@ -69,7 +69,7 @@ static const unsigned char table[PHASES][LIFECYCLE_EVENTS] = {
 	},
 };
 
-/* What to do instead, by the phase that is in the way. */
+/* What to do instead, by the phase that is in the way ... */
 static const char *const hints[PHASES] = {
 	[PHASE_STOPPED] = "start it first: arnia start NAME",
 	[PHASE_STARTING] = "wait until it runs: arnia wait --condition running NAME",
@@ -79,6 +79,29 @@ static const char *const hints[PHASES] = {
 	[PHASE_SUSPENDED] = "restore or remove it",
 	[PHASE_FAILED] = "see arnia info NAME; arnia stop NAME tries the clean-up again",
 };
+
+#define SO_ALREADY "with --idempotent that is no error"
+#define FORCE "stop it first: arnia stop NAME, or at once: arnia rm -f NAME"
+
+/* ... and where something better can be said of one event. */
+static const struct {
+	enum phase from;
+	enum lifecycle_event event;
+	const char *hint;
+} special_hints[] = {
+	{ PHASE_STOPPED, EVENT_STOP, SO_ALREADY },  { PHASE_STOPPED, EVENT_KILL, SO_ALREADY },
+	{ PHASE_RUNNING, EVENT_START, SO_ALREADY }, { PHASE_RUNNING, EVENT_RESUME, SO_ALREADY },
+	{ PHASE_PAUSED, EVENT_PAUSE, SO_ALREADY },  { PHASE_RUNNING, EVENT_REMOVE, FORCE },
+	{ PHASE_PAUSED, EVENT_REMOVE, FORCE },
+};
+
+static const char *hint_of(enum phase from, enum lifecycle_event e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(special_hints); i++)
+		if (special_hints[i].from == from && special_hints[i].event == e)
+			return special_hints[i].hint;
+	return hints[from];
+}
 
 const char *phase_name(enum phase p)
 {
@@ -110,7 +133,7 @@ int lifecycle_next(enum phase from, enum lifecycle_event e, enum phase *ret, str
 	to = table[from][e];
 	if (!to) {
 		err_set_kind(err, -EINVAL, ERR_STATE, "cannot %s: it is %s", event_words[e].name, phase_names[from]);
-		err_hint(err, "%s", hints[from]);
+		err_hint(err, "%s", hint_of(from, e));
 		return -EINVAL;
 	}
 	*ret = to - 1;
