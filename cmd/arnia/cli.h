@@ -50,6 +50,8 @@ extern const struct verb verbs[];
 extern const size_t verbs_n;
 extern const struct opt_table global_options;
 const struct verb *verb_find(const struct verb *list, size_t n, const char *name);
+/* Bad usage: there is no such verb, but perhaps one like it. */
+int verb_unknown(const struct cli *c, const struct verb *list, size_t n, const char *name);
 /* "image build": the name with its noun's; arena. */
 const char *verb_path(const struct verb *v, struct arena *a);
 
@@ -126,8 +128,6 @@ void out_json_text(struct strbuf *b, const json *j, bool pretty);
 int out_json(struct cli *c, const json *j, bool pretty);
 /* {"schema": 1, member: value}; value is consumed. */
 int out_object(struct cli *c, const char *member, json *value);
-/* Indented "key: value" lines. */
-void out_tree(struct strbuf *b, const json *j, unsigned depth);
 /* Text of the daemon's: every line escaped. */
 void out_lines(struct strbuf *b, const char *text);
 /* A member of any kind on one line. */
@@ -136,11 +136,18 @@ bool out_is_json(const struct cli *c);
 /* A member of any kind; NULL when missing or null. */
 const json *row_member(const json *row, const char *name);
 
+/* ---- tree.c ---- */
+/* Indented "key: value" lines for people; what is empty is left out. */
+void out_tree(struct strbuf *b, const json *j, unsigned depth);
+
 /* ---- human.c ---- */
 void human_duration(struct strbuf *b, uint64_t ms); /* "3m", "2d" */
 void human_size(struct strbuf *b, uint64_t bytes);  /* "12.3M" */
 /* Milliseconds since an RFC 3339 time, 0 for what cannot be read. */
 uint64_t human_since(const char *time);
+void human_command(const json *words, struct strbuf *out); /* as typed: sh -c 'echo x' */
+void human_ports(const json *ports, struct strbuf *out);   /* "127.0.0.1:8080->80/tcp,..." */
+void human_exit(const json *exit, struct strbuf *out);	   /* "exit 0, 5m ago", "KILL, 2h ago" */
 
 /* ---- handlers ---- */
 int cmd_run(struct cli *c);

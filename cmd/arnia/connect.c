@@ -187,11 +187,14 @@ int cli_client(struct cli *c, struct error *err)
 
 int cli_next(struct cli *c, json **ret, bool *more, struct error *err)
 {
+	struct instance in;
 	int r = rpc_client_next(c->client, ret, more, c->timeout_ms, err);
 
 	if (r == -ETIMEDOUT && err->kind == ERR_TIMEOUT)
 		err_set_kind(err, r, ERR_TIMEOUT, "no answer within %d ms; the operation goes on",
 			     c->timeout_ms);
+	if (r == -ECONNREFUSED && err->kind == ERR_UNREACHABLE && instance_load(&in, NULL) == 0)
+		err_hint(err, "see %.180s/log/", in.run);
 	return r < 0 ? r : 0;
 }
 

@@ -14,15 +14,32 @@ static void add_member(struct strbuf *b, const json *event, const char *name)
 	out_value(b, v);
 }
 
+/* To the millisecond: "2026-01-31T12:00:00.123Z". */
+static void add_time(struct strbuf *b, const json *event)
+{
+	const char *s = json_str(row_member(event, "time"));
+	size_t n = s ? strlen(s) : 0;
+
+	if (n <= 24 || s[19] != '.') {
+		add_member(b, event, "time");
+		return;
+	}
+	strbuf_add_escaped(b, s, 23);
+	strbuf_addc(b, 'Z');
+}
+
 /* "TIME TYPE NAME ID key=value..." */
 static void add_line(struct strbuf *b, const json *event)
 {
-	static const char *const members[] = { "time", "type", "name", "id" };
+	static const char *const members[] = { "type", "name", "id" };
 	struct json_iter it = json_iter(row_member(event, "data"));
 
+	add_time(b, event);
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
 		add_member(b, event, members[i]);
 	while (json_next(&it)) {
+		if (str_eq(it.key, "time")) /* of an exit: as good as the event's */
+			continue;
 		strbuf_addc(b, ' ');
 		strbuf_add_escaped(b, it.key, strlen(it.key));
 		strbuf_addc(b, '=');

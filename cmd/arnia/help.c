@@ -101,9 +101,12 @@ int cmd_help(struct cli *c)
 	for (size_t i = 0; i < c->line.args.n; i++) {
 		const char *name = c->line.args.v[i];
 
-		v = v ? verb_find(v->verbs, v->n_verbs, name) : verb_find(verbs, verbs_n, name);
+		const struct verb *list = v ? v->verbs : verbs;
+		size_t n = v ? v->n_verbs : verbs_n;
+
+		v = verb_find(list, n, name);
 		if (!v)
-			return cli_usage(c, "no such verb: %.100s", name);
+			return verb_unknown(c, list, n, name);
 	}
 	return help_verb(c, v);
 }

@@ -108,7 +108,8 @@ int cmd_version(struct cli *c)
 	    err.kind != ERR_UNREACHABLE)
 		return cli_fail(c, NULL, &err);
 	for (struct json_iter it = json_iter(reply); json_next(&it);)
-		json_add(o, it.key, json_ref((json *)it.value));
+		json_add(o, !out_is_json(c) && str_eq(it.key, "version") ? "daemon" : it.key,
+			 json_ref((json *)it.value));
 	if (out_is_json(c))
 		return out_json(c, o, c->format == FORMAT_JSON);
 	out_tree(&b, o, 0);

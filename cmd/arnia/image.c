@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "cmd/arnia/cli.h"
@@ -109,6 +110,17 @@ static const json *find_image(const json *list, const char *name)
 	return NULL;
 }
 
+static void suggest_image(const json *list, const char *name, struct error *err)
+{
+	struct suggestion s = { .typed = name };
+
+	for (size_t i = 0; i < json_len(list); i++)
+		suggest_words(&s, json_str(row_member(json_at(list, i), "name")));
+	if (s.n)
+		snprintf(err->hint, sizeof(err->hint), "did you mean %.*s? arnia image list shows what there is", (int)s.n,
+			 s.word);
+}
+
 int image_build_missing(struct cli *c, const char *name, struct error *err)
 {
 	auto_json json *reply = NULL;
@@ -121,6 +133,8 @@ int image_build_missing(struct cli *c, const char *name, struct error *err)
 	    json_get_arr(reply, "images", &list, &other) < 0)
 		return err->code;
 	image = find_image(list, name);
+	if (!image)
+		suggest_image(list, name, err);
 	if (!image || json_get_bool(image, "built", &built, NULL) < 0 || built)
 		return err->code;
 	if (isatty(STDERR_FILENO) && !c->quiet)
@@ -161,7 +175,7 @@ int cmd_image_info(struct cli *c)
 	if (image_check(name, &err) < 0 ||
 	    cli_call(c, "io.arnia.ImageInfo", name_params(name), &reply, &err) < 0 ||
 	    json_get_obj(reply, "image", &image, &err) < 0)
-		return cli_fail(c, name, &err);
+		return cli_fail(c, NULL, &err);
 	if (out_is_json(c))
 		return out_object(c, "image", json_ref((json *)image));
 	out_tree(&b, image, 0);

@@ -8,6 +8,27 @@ static const char *const first_members[] = { "name",	  "id",	     "state",	"erro
 					     "pid",	  "command", "created", "started", "exit",
 					     "addresses", "ports",   "labels" };
 
+/* Of what was asked for, what is not told by the machine itself. */
+static json *rest_of_spec(const json *spec, const json *machine)
+{
+	json *o = json_new_obj();
+
+	for (struct json_iter it = json_iter(spec); json_next(&it);)
+		if (!row_member(machine, it.key))
+			json_add(o, it.key, json_ref((json *)it.value));
+	return o;
+}
+
+static void add_for_people(json *o, const json *machine, const char *key, const json *value)
+{
+	bool remove = true;
+
+	if (str_eq(key, "spec"))
+		json_add(o, key, rest_of_spec(value, machine));
+	else if (!str_eq(key, "remove") || json_get_bool(machine, key, &remove, NULL) < 0 || remove)
+		json_add(o, key, json_ref((json *)value));
+}
+
 static json *ordered(const struct cli *c, const json *machine)
 {
 	json *o = json_new_obj();
@@ -20,9 +41,14 @@ static json *ordered(const struct cli *c, const json *machine)
 		if (v)
 			json_add(o, first_members[i], json_ref((json *)v));
 	}
-	for (struct json_iter it = json_iter(machine); json_next(&it);)
-		if (!row_member(o, it.key))
+	for (struct json_iter it = json_iter(machine); json_next(&it);) {
+		if (row_member(o, it.key))
+			continue;
+		if (out_is_json(c))
 			json_add(o, it.key, json_ref((json *)it.value));
+		else
+			add_for_people(o, machine, it.key, it.value);
+	}
 	return o;
 }
 

@@ -8,48 +8,27 @@ static void add_str(struct strbuf *out, const char *s)
 		strbuf_add_escaped(out, s, strlen(s));
 }
 
-static void text_list(const json *arr, const char *between, struct strbuf *out)
+static void text_list(const json *arr, struct strbuf *out)
 {
 	for (size_t i = 0; i < json_len(arr); i++) {
-		strbuf_add(out, i ? between : "");
+		strbuf_add(out, i ? "," : "");
 		out_value(out, json_at(arr, i));
 	}
 }
 
 static void text_address(const json *row, struct strbuf *out)
 {
-	text_list(row_member(row, "addresses"), ",", out);
+	text_list(row_member(row, "addresses"), out);
 }
 
 static void text_command(const json *row, struct strbuf *out)
 {
-	text_list(row_member(row, "command"), " ", out);
+	human_command(row_member(row, "command"), out);
 }
 
-/* "127.0.0.1:8080->80/tcp" */
 static void text_ports(const json *row, struct strbuf *out)
 {
-	const json *ports = row_member(row, "ports");
-
-	for (size_t i = 0; i < json_len(ports); i++) {
-		const json *p = json_at(ports, i);
-		const char *address = NULL, *protocol = "tcp";
-		uint64_t host = 0, port = 0;
-
-		json_get_str(p, "hostAddress", &address, NULL);
-		json_get_str(p, "protocol", &protocol, NULL);
-		json_get_u64(p, "hostPort", &host, NULL);
-		json_get_u64(p, "port", &port, NULL);
-		strbuf_add(out, i ? "," : "");
-		if (address && !str_eq(address, "0.0.0.0")) {
-			add_str(out, address);
-			strbuf_addc(out, ':');
-		}
-		if (host)
-			strbuf_addf(out, "%llu->", (unsigned long long)host);
-		strbuf_addf(out, "%llu/", (unsigned long long)port);
-		add_str(out, protocol);
-	}
+	human_ports(row_member(row, "ports"), out);
 }
 
 static void text_labels(const json *row, struct strbuf *out)
@@ -64,28 +43,6 @@ static void text_labels(const json *row, struct strbuf *out)
 	}
 }
 
-/* "exit 0, 5m ago", "KILL, 2h ago", "oom, ..." */
-static void text_exit(const json *exit, struct strbuf *out)
-{
-	const char *cause = NULL, *sig = NULL, *time = NULL;
-	uint64_t code = 0;
-
-	json_get_str(exit, "cause", &cause, NULL);
-	json_get_str(exit, "signal", &sig, NULL);
-	json_get_str(exit, "time", &time, NULL);
-	if (str_eq(cause, "oom"))
-		strbuf_add(out, "out of memory");
-	else if (json_get_u64(exit, "code", &code, NULL) > 0)
-		strbuf_addf(out, "exit %llu", (unsigned long long)code);
-	else
-		add_str(out, sig ?: cause);
-	if (!time)
-		return;
-	strbuf_add(out, ", ");
-	human_duration(out, human_since(time));
-	strbuf_add(out, " ago");
-}
-
 static void text_status(const json *row, struct strbuf *out)
 {
 	const char *state = NULL, *started = NULL;
@@ -97,7 +54,7 @@ static void text_status(const json *row, struct strbuf *out)
 		strbuf_add(out, "up ");
 		human_duration(out, human_since(started));
 	} else if (exit) {
-		text_exit(exit, out);
+		human_exit(exit, out);
 	}
 }
 

@@ -72,7 +72,7 @@ static int find_verb(struct cli *c, struct strv *args)
 	const struct verb *v = verb_find(verbs, verbs_n, args->v[0]);
 
 	if (!v)
-		return cli_usage(c, "no such verb: %.100s", args->v[0]);
+		return verb_unknown(c, verbs, verbs_n, args->v[0]);
 	c->verb = v;
 	args->v++;
 	args->n--;
@@ -81,7 +81,7 @@ static int find_verb(struct cli *c, struct strv *args)
 	/* `arnia image` lists images. */
 	v = args->n && args->v[0][0] != '-' ? verb_find(v->verbs, v->n_verbs, args->v[0]) : &v->verbs[0];
 	if (!v)
-		return cli_usage(c, "no such verb: %.100s", args->v[0]);
+		return verb_unknown(c, c->verb->verbs, c->verb->n_verbs, args->v[0]);
 	if (args->n && args->v[0][0] != '-') {
 		args->v++;
 		args->n--;

@@ -141,6 +141,19 @@ static int take_value(struct reader *r, const struct opt_def *d, const char *sho
 	return add_value(r, d, shown, rest);
 }
 
+static int no_such_option(const struct reader *r, const char *shown)
+{
+	struct suggestion s = { .typed = shown + 2 };
+
+	for (size_t t = 0; t < r->syntax->n_tables; t++)
+		for (size_t i = 0; i < r->syntax->tables[t].n; i++)
+			suggest_words(&s, r->syntax->tables[t].v[i].names);
+	if (!s.n)
+		return err_set_kind(r->err, -EINVAL, ERR_USAGE, "no such option: %.100s", shown);
+	return err_set_kind(r->err, -EINVAL, ERR_USAGE, "no such option: %.100s; did you mean --%.*s?", shown, (int)s.n,
+			    s.word);
+}
+
 static int read_long(struct reader *r, const char *arg)
 {
 	const char *equal = strchr(arg, '=');
@@ -149,7 +162,7 @@ static int read_long(struct reader *r, const char *arg)
 	const char *shown = arena_str_n(r->arena, arg, n);
 
 	if (!d)
-		return err_set_kind(r->err, -EINVAL, ERR_USAGE, "no such option: %.100s", shown);
+		return no_such_option(r, shown);
 	return take_value(r, d, shown, equal ? equal + 1 : NULL);
 }
 

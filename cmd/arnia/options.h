@@ -141,6 +141,16 @@ const char *opt_text(const struct opt_line *line, enum opt_id id);
 uint64_t opt_num(const struct opt_line *line, enum opt_id id, uint64_t otherwise);
 /* For options that may come many times: for (v = NULL; (v = opt_each(line, id, v));) */
 const struct opt_val *opt_each(const struct opt_line *line, enum opt_id id, const struct opt_val *after);
+/* ---- suggest.c: what was meant by a word that there is not ---- */
+struct suggestion {
+	const char *typed;
+	const char *word; /* the nearest one so far, n bytes; n is 0 when none is near */
+	size_t n;
+	unsigned distance;
+};
+void suggest_try(struct suggestion *s, const char *word, size_t n);
+void suggest_words(struct suggestion *s, const char *words); /* space-separated list, or NULL */
+
 /* True when `word` is one of a space-separated list. */
 bool word_in(const char *list, const char *word, size_t n);
 

@@ -81,12 +81,15 @@ const json *row_member(const json *row, const char *name)
 	return NULL;
 }
 
-static void cell(const struct field *f, const json *row, struct strbuf *out)
+/* What programs and the order go by: a number, time or word itself rather than how people read it. */
+static void raw_cell(const struct field *f, const json *row, struct strbuf *out)
 {
-	if (f->text)
+	const json *v = row_member(row, f->name);
+
+	if (f->text && (!v || json_kind_of(v) == JSON_ARRAY || json_kind_of(v) == JSON_OBJECT))
 		f->text(row, out);
 	else
-		out_value(out, row_member(row, f->name));
+		out_value(out, v);
 }
 
 struct sorting {
@@ -111,8 +114,8 @@ static int compare_rows(const void *a, const void *b, void *arg)
 	struct strbuf x = { 0 }, y = { 0 };
 	int r;
 
-	cell(s->f, s->rows[i], &x);
-	cell(s->f, s->rows[k], &y);
+	raw_cell(s->f, s->rows[i], &x);
+	raw_cell(s->f, s->rows[k], &y);
 	r = compare_text(strbuf_cstr(&x), strbuf_cstr(&y));
 	strbuf_done(&x);
 	strbuf_done(&y);
@@ -164,7 +167,7 @@ static json *json_row(const struct view *v, const json *row)
 			json_add(o, name, json_ref((json *)member));
 			continue;
 		}
-		cell(v->fields[i], row, &b);
+		raw_cell(v->fields[i], row, &b);
 		json_add_str(o, name, strbuf_cstr(&b));
 		strbuf_done(&b);
 	}
@@ -217,7 +220,7 @@ static void add_csv(const struct view *v, struct strbuf *b)
 		for (size_t k = 0; k < v->n_fields; k++) {
 			struct strbuf text = { 0 };
 
-			cell(v->fields[k], v->rows[i], &text);
+			raw_cell(v->fields[k], v->rows[i], &text);
 			add_csv_cell(b, strbuf_cstr(&text));
 			strbuf_addc(b, k + 1 < v->n_fields ? ',' : '\n');
 			strbuf_done(&text);
@@ -228,7 +231,7 @@ static void add_plain(const struct view *v, struct strbuf *b)
 {
 	for (size_t i = 0; i < v->n_rows; i++)
 		for (size_t k = 0; k < v->n_fields; k++) {
-			cell(v->fields[k], v->rows[i], b);
+			raw_cell(v->fields[k], v->rows[i], b);
 			strbuf_addc(b, k + 1 < v->n_fields ? '\t' : '\n');
 		}
 }
@@ -294,7 +297,10 @@ static char *filled_cell(const struct field *f, const json *row)
 {
 	struct strbuf text = { 0 };
 
-	cell(f, row, &text);
+	if (f->text)
+		f->text(row, &text);
+	else
+		out_value(&text, row_member(row, f->name));
 	if (!text.len)
 		strbuf_addc(&text, '-');
 	return strbuf_steal(&text);

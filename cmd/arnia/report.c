@@ -44,14 +44,30 @@ static void add_head(struct strbuf *b, const char *name, const char *text)
 	strbuf_add(b, ": ");
 }
 
+/* The daemon's hints name the machine NAME; here it is known which one that is. */
+static char *hint_for(const struct error *err, const char *name)
+{
+	struct strbuf b = { 0 };
+	const char *from = err->hint, *p;
+
+	while (name && (p = strstr(from, " NAME"))) {
+		strbuf_add_n(&b, from, (size_t)(p + 1 - from));
+		strbuf_add(&b, name);
+		from = p + strlen(" NAME");
+	}
+	strbuf_add(&b, from);
+	return strbuf_steal(&b);
+}
+
 json *cli_error_json(const struct cli *c, const char *name, const struct error *err)
 {
+	auto_free char *hint = hint_for(err, name);
 	json *e = json_new_obj();
 
 	json_add_i64(e, "code", cli_exit_code(c, err));
 	json_add_str(e, "kind", err_kind_name(err->kind));
 	json_add_str(e, "text", err->text);
-	json_add_str(e, "hint", err->hint[0] ? err->hint : NULL);
+	json_add_str(e, "hint", *hint ? hint : NULL);
 	json_add_str(e, "name", name);
 	return e;
 }
@@ -66,11 +82,13 @@ int cli_fail(const struct cli *c, const char *name, const struct error *err)
 		json_add(j, "error", cli_error_json(c, name, err));
 		out_json_text(&b, j, false);
 	} else {
+		auto_free char *hint = hint_for(err, name);
+
 		add_head(&b, name, err->text);
 		add_escaped(&b, err->text);
-		if (err->hint[0]) {
+		if (*hint) {
 			strbuf_add(&b, " (hint: ");
-			add_escaped(&b, err->hint);
+			add_escaped(&b, hint);
 			strbuf_addc(&b, ')');
 		}
 		if (c->verbose)

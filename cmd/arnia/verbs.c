@@ -337,6 +337,19 @@ const struct verb *verb_find(const struct verb *list, size_t n, const char *name
 	return NULL;
 }
 
+int verb_unknown(const struct cli *c, const struct verb *list, size_t n, const char *name)
+{
+	struct suggestion s = { .typed = name };
+
+	for (size_t i = 0; i < n; i++) {
+		suggest_words(&s, list[i].name);
+		suggest_words(&s, list[i].aliases);
+	}
+	if (!s.n)
+		return cli_usage(c, "no such verb: %.100s", name);
+	return cli_usage(c, "no such verb: %.100s; did you mean %.*s?", name, (int)s.n, s.word);
+}
+
 const char *verb_path(const struct verb *v, struct arena *a)
 {
 	for (size_t i = 0; i < verbs_n; i++)

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <linux/sockios.h>
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
@@ -9,13 +11,14 @@
 #include "lib/rpc/rpc.h"
 #include "lib/rpc/wire.h"
 
+#define TAKEN_MS 10000 /* a daemon that lives reads what it is sent within this time */
 #define REPLY_MAX (64u << 20) /* the daemon is trusted, yet not to fill our memory */
 
 struct rpc_client {
 	int fd;
 	struct wire_in in;
 	struct wire_msg msg; /* descriptors of the last reply */
-	bool lost;
+	bool lost, heard;
 };
 
 int rpc_client_open(const char *path, struct rpc_client **ret, struct error *err)
@@ -138,6 +141,21 @@ static int wait_readable(struct rpc_client *c, uint64_t until)
 	}
 }
 
+/* Before the first answer ever: 1 when it is there, or the daemon at work on it. Whoever listens for a daemon that does
+ * not come up lets us connect and send all the same (unix(7)); then what was sent lies unread. */
+static int wait_taken(struct rpc_client *c, uint64_t until, struct error *err)
+{
+	uint64_t patience = time_mono_ms() + TAKEN_MS;
+	int unread = 0;
+
+	c->heard = true;
+	if ((until && until <= patience) || wait_readable(c, patience) != -ETIMEDOUT)
+		return 1;
+	if (ioctl(c->fd, SIOCOUTQ, &unread) < 0 || !unread)
+		return 1;
+	return err_set_kind(err, -ECONNREFUSED, ERR_UNREACHABLE, "the daemon does not answer");
+}
+
 /* The next whole message, reading as needed. */
 static int next_message(struct rpc_client *c, int timeout_ms, struct error *err)
 {
@@ -148,6 +166,8 @@ static int next_message(struct rpc_client *c, int timeout_ms, struct error *err)
 
 		if (c->lost)
 			return lost(c, -ECONNRESET, err);
+		if (!c->heard && wait_taken(c, until, err) < 0)
+			return -ECONNREFUSED;
 		/* A blocking read needs no poll before it. */
 		if (until)
 			n = wait_readable(c, until);

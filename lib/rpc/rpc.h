@@ -65,7 +65,8 @@ bool rpc_client_pending(const struct rpc_client *c); /* a whole reply is already
 /* Send a request. */
 int rpc_client_send(struct rpc_client *c, const char *method, json *params /* consumed */, bool more, const int *fds, size_t nfds, struct error *err);
 /* Next reply: 1 and *ret (a "continues" reply sets *more), an error reply as negative code with err filled (kind from its name), -ECONNRESET (kind
- * UNREACHABLE) when the daemon went away. Descriptors that came: rpc_client_take_fd. timeout_ms < 0 = none; -ETIMEDOUT. */
+ * UNREACHABLE) when the daemon went away, -ECONNREFUSED (the same kind) when it has left the first request unread for 10 s. Descriptors that
+ * came: rpc_client_take_fd. timeout_ms < 0 = none; -ETIMEDOUT. */
 int rpc_client_next(struct rpc_client *c, json **ret, bool *more, int timeout_ms, struct error *err);
 int rpc_client_take_fd(struct rpc_client *c, size_t i);
 /* send + next for one reply. */

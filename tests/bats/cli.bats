@@ -130,6 +130,14 @@ verbs() {
     cli "$v" -Z x
     one_line $code "no such option: -Z"
   done
+  cli rnu busybox
+  one_line 2 "no such verb: rnu; did you mean run? (hint: arnia help)"
+  cli image bild x
+  one_line 2 "image: no such verb: bild; did you mean build?"
+  cli help imagse
+  one_line 2 "did you mean image?"
+  cli run --nmae x busybox
+  one_line 125 "run: no such option: --nmae; did you mean --name?"
   asked_nothing
 }
 
@@ -321,6 +329,13 @@ END
   [ "$status" -eq 0 ]
 }
 
+@test "a daemon that does not read its requests is an error after ten seconds" {
+  kill -STOP "$fake_pid"
+  cli list
+  kill -CONT "$fake_pid"
+  one_line 6 "the daemon does not answer (hint: see $ARNIA_ROOT/run/log/)"
+}
+
 @test "a daemon that does not start is an error that says so" {
   [ "$(id -u)" -eq 0 ] || skip "only root starts the daemon"
   fake_down
@@ -456,7 +471,7 @@ END
 @test "info, explain, version" {
   cli inspect web
   [ "${lines[0]}" = "name: web" ]
-  [[ $output == *"    hostPort: 8080"* ]]
+  [[ $output == *$'\n'"ports: 8080->80/tcp"$'\n'* ]]
   cli info -f json web idle
   [ "$(jq -c '[.schema, .name]' <<< "$output" | tr '\n' ' ')" = '[1,"web"] [1,"idle"] ' ]
   cli info nowhere web
@@ -467,7 +482,7 @@ END
   cli version -f json
   [ "$(jq -c '[.schema, .version]' <<< "$output")" = '[1,"9.9.9"]' ]
   cli --version
-  [[ $output == "client: "*$'\n'"version: 9.9.9" ]]
+  [[ $output == "client: "*$'\n'"daemon: 9.9.9" ]]
 }
 
 @test "stop, restart, kill, rm, wait, rename, pause, resume: what is asked" {

@@ -142,7 +142,7 @@ static void refused(void **state)
 	static const char *const lines[][2] = {
 		{ "--nope", "no such option: --nope" },
 		{ "--nope=1", "no such option: --nope" },
-		{ "--me 1", "no such option: --me" },
+		{ "--me 1", "no such option: --me; did you mean --mem?" },
 		{ "-x", "no such option: -x" },
 		{ "-tx", "no such option: -x" },
 		{ "-m", "-m: needs a value (SIZE)" },

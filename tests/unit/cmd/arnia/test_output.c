@@ -26,25 +26,40 @@ static const struct field fields[] = {
 	{ "any", "any", NULL, false, false },
 };
 static const struct listing things = { "things", fields, ARRAY_SIZE(fields), "name", "nothing" };
+static void text_size(const json *row, struct strbuf *out)
+{
+	uint64_t n = 0;
+
+	assert_int_equal(json_get_u64(row, "n", &n, NULL), 1);
+	human_size(out, n);
+}
+
+static const struct field text_fields[] = { { "n", "n", text_size, false, false } };
+static const struct listing with_text = { "things", text_fields, ARRAY_SIZE(text_fields), "name", "nothing" };
 static const char rows_text[] =
 	"[{\"name\":\"b\",\"n\":10,\"any\":[1,\"x\"]},{\"name\":\"a\",\"n\":9,\"any\":null},"
 	"{\"name\":\"\\u00e9\\u001b,\\\"\",\"n\":9,\"any\":{\"k\":true}}]";
 
 /* What out_rows writes to standard output. */
-static char *printed(struct cli *c, const char *text, int expected)
+static char *printed_as(const struct listing *l, struct cli *c, const char *text, int expected)
 {
 	auto_json json *rows = json_parse(text, strlen(text), NULL);
 	int keep = dup(STDOUT_FILENO), fd = memfd_create("out", MFD_CLOEXEC);
 	char *out = NULL;
 
 	assert_true(keep >= 0 && fd >= 0 && dup2(fd, STDOUT_FILENO) >= 0);
-	assert_int_equal(out_rows(c, &things, rows), expected);
+	assert_int_equal(out_rows(c, l, rows), expected);
 	assert_true(dup2(keep, STDOUT_FILENO) >= 0);
 	assert_true(file_read_fd(fd, 1 << 16, &out, NULL) >= 0);
 	close(keep);
 	close(fd);
 	arena_done(&c->arena);
 	return out;
+}
+
+static char *printed(struct cli *c, const char *text, int expected)
+{
+	return printed_as(&things, c, text, expected);
 }
 
 static void formats(void **state)
@@ -143,20 +158,86 @@ static void json_text_without_steering(void **state)
 
 static void trees(void **state)
 {
-	static const char in[] = "{\"a\":1,\"b\":null,\"c\":[1,\"x\\ny\"],\"d\":{\"e\":true,\"f\":[{\"g\":1},"
-				 "{\"g\":2}]},\"h\":[],\"i\":{}}";
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "{\"a\":1,\"b\":null,\"c\":[1,\"x\\ty\"],\"d\":{\"e\":true,\"f\":[{\"g\":1,\"h\":false},{\"g\":2}]}}",
+		  "a: 1\nc: 1, x\\x09y\nd:\n  e: yes\n  f:\n    - g: 1\n      h: no\n    - g: 2\n" },
+		/* What says nothing is not said. */
+		{ "{\"h\":[],\"i\":{},\"j\":\"\",\"k\":{\"l\":[],\"m\":null},\"controllers\":[]}", "controllers: none\n" },
+		{ "{\"size\":1536,\"swap\":-1,\"pids\":-1,\"memory\":\"odd\",\"stopTimeout\":5000,\"cpuUsec\":12345}",
+		  "size: 1.5K\nswap: no limit\npids: no limit\nmemory: odd\nstop timeout: 5s\ncpu time: 12ms\n" },
+		{ "{\"cpuUsec\":120000000,\"memory\":1.5,\"stateFree\":1024,\"since\":\"today\"}",
+		  "cpu time: 2m\nmemory: 1.5\nspace left: 1.0K\nsince: today\n" },
+		{ "{\"command\":[\"sh\",\"-c\",\"echo it's\",\"\"],\"limits\":\"a 1\\nb 2\\n\"}",
+		  "command: sh -c 'echo it'\\''s' ''\nlimits:\n  a 1\n  b 2\n" },
+		{ "{\"ports\":[{\"hostPort\":8080,\"port\":80},{\"hostAddress\":\"127.0.0.1\",\"port\":53,\"protocol\":\"udp\"}],"
+		  "\"exit\":{\"code\":3}}",
+		  "ports: 8080->80/tcp,127.0.0.1:53/udp\nexit: exit 3\n" },
+		/* Keys of the user's stay as they are, values too. */
+		{ "{\"labels\":{\"myKey\":\"v\",\"size\":\"1536\"}}", "labels:\n  myKey: v\n  size: 1536\n" },
+	};
+	struct strbuf b = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		auto_json json *j = json_parse(cases[i].in, strlen(cases[i].in), NULL);
+
+		assert_non_null(j);
+		out_tree(&b, j, 0);
+		assert_string_equal(strbuf_cstr(&b), cases[i].out);
+		strbuf_done(&b);
+	}
+	out_lines(&b, "one\n\ntw\033o\nend");
+	assert_string_equal(strbuf_cstr(&b), "one\n\ntw\\x1bo\nend\n");
+	strbuf_done(&b);
+}
+
+static void suggestions(void **state)
+{
+	static const char words[] = "run create restart start stop list completion";
+	static const struct {
+		const char *typed, *meant;
+	} cases[] = {
+		{ "rnu", "run" },   { "ru", "run" },	 { "runn", "run" },	  { "strat", "start" }, { "stpo", "stop" },
+		{ "lits", "list" }, { "crate", "create" }, { "completon", "completion" }, { "x", "" },
+		{ "", "" },	    { "upgrade", "" },	 { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct suggestion s = { .typed = cases[i].typed };
+
+		suggest_words(&s, words);
+		suggest_words(&s, NULL);
+		assert_int_equal(s.n, strlen(cases[i].meant));
+		assert_memory_equal(s.n ? s.word : "", cases[i].meant, s.n);
+	}
+}
+
+static void times(void **state)
+{
+	static const char in[] = "{\"created\":\"2026-01-31T12:00:00.123456789Z\"}";
 	auto_json json *j = json_parse(in, sizeof(in) - 1, NULL);
 	struct strbuf b = { 0 };
 
 	(void)state;
 	out_tree(&b, j, 0);
-	assert_string_equal(
-		strbuf_cstr(&b),
-		"a: 1\nc: 1, x\\x0ay\nd:\n  e: true\n  f:\n    -\n      g: 1\n    -\n      g: 2\nh:\ni:\n");
+	assert_true(str_starts(b.s, "created: 2026-01-31 12:00:00 UTC, "));
+	assert_true(str_ends(b.s, " ago\n"));
 	strbuf_done(&b);
-	out_lines(&b, "one\n\ntw\033o\nend");
-	assert_string_equal(strbuf_cstr(&b), "one\n\ntw\\x1bo\nend\n");
-	strbuf_done(&b);
+}
+
+/* Programs and the order go by the member, people by the text. */
+static void raw_cells(void **state)
+{
+	static const char sizes[] = "[{\"name\":\"a\",\"n\":2000},{\"name\":\"b\",\"n\":3},{\"name\":\"c\",\"n\":100}]";
+	struct cli t = { .fields = "n", .sort = "n", .no_header = true }, csv = { .format = FORMAT_CSV, .fields = "n" };
+	auto_free char *table = printed_as(&with_text, &t, sizes, 0), *raw = printed_as(&with_text, &csv, sizes, 0);
+
+	(void)state;
+	assert_string_equal(table, "3B\n100B\n1.9K\n");
+	assert_string_equal(raw, "n\n2000\n3\n100\n");
 }
 
 static void human(void **state)
@@ -196,6 +277,9 @@ int main(void)
 		cmocka_unit_test(nothing),
 		cmocka_unit_test(json_text_without_steering),
 		cmocka_unit_test(trees),
+		cmocka_unit_test(times),
+		cmocka_unit_test(raw_cells),
+		cmocka_unit_test(suggestions),
 		cmocka_unit_test(human),
 	};
 
