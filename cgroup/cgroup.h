@@ -44,7 +44,8 @@ int cg_read_events(int cg, struct cg_events *ret);
 int cg_watch(int cg, struct error *err);
 struct cg_stat {
 	uint64_t cpu_usec, mem_bytes, mem_peak, swap_bytes, pids, pids_peak; /* CG_UNSET when the host cannot tell */
-	uint64_t oom_kill, mem_max_hit, pids_max_hit; /* failure counters of *.events */
+	/* Failure counters of *.events. oom_kill counts processes, oom_group_kill (5.17) times that all were killed. */
+	uint64_t oom_kill, oom_group_kill, mem_max_hit, pids_max_hit;
 };
 int cg_read_stat(int cg, struct cg_stat *ret);
 /* The pids in the cgroup and below, at most max; returns the count. */

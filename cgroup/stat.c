@@ -30,6 +30,7 @@ static const struct {
 	{ "pids.current", NULL, offsetof(struct cg_stat, pids) },
 	{ "pids.peak", NULL, offsetof(struct cg_stat, pids_peak) },
 	{ "memory.events", "oom_kill", offsetof(struct cg_stat, oom_kill) },
+	{ "memory.events", "oom_group_kill", offsetof(struct cg_stat, oom_group_kill) },
 	{ "memory.events", "max", offsetof(struct cg_stat, mem_max_hit) },
 	{ "pids.events", "max", offsetof(struct cg_stat, pids_max_hit) },
 };

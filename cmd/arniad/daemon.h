@@ -87,7 +87,6 @@ struct machine {
 	struct loop_timer *stop_timer;
 	struct waiter *waiters;
 	int watch_memory, watch_cgroup; /* inotify watches, -1 */
-	uint64_t oom_seen;
 };
 #define MACHINE_NAME(m) ((m)->config.spec.name)
 struct machine *machine_add(struct daemon *d, struct machine_config *c /* taken */);
@@ -166,6 +165,8 @@ int watch_init(struct daemon *d, struct error *err);
 void watch_start(struct daemon *d, struct machine *m);
 void watch_stop(struct daemon *d, struct machine *m);
 
+/* Tell what has not been told. */
+void watch_check(struct daemon *d, struct machine *m);
 /* ---- load.c: what is on disk ---- */
 int reconcile_load(struct daemon *d, struct error *err);
 

@@ -155,9 +155,9 @@ static void on_started(struct daemon *d, const struct kp_result *r, const char *
 	m->state.error[0] = '\0';
 	if (machine_event(d, m, EVENT_STARTED, NULL) < 0)
 		log_error("%s: started while %s", MACHINE_NAME(m), phase_name(m->state.phase));
-	watch_start(d, m);
 	event_emit(d, "start", m, NULL, NULL);
 	start_op_end(d, op, NULL);
+	watch_start(d, m);
 	if (exited) { /* it ended before the worker's word came */
 		struct kp_exit x = { .pid = m->state.pid, .code = m->state.exit.code, .status = m->state.exit.status,
 				     .time_ns = m->state.exit.time_ns };
@@ -241,6 +241,7 @@ static int start_send(struct daemon *d, struct machine *m, const struct start_re
 	store_drop_exit(&d->store, m->config.id);
 	m->state.exit = (struct exit_record){ 0 };
 	m->stopping_asked = m->killed = m->exited = false;
+	m->state.ooms = 0;
 	j.kind = PLAN_START;
 	j.bytes = bytes;
 	j.id = m->config.id;

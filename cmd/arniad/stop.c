@@ -128,6 +128,9 @@ static const char *cause_of(struct daemon *d, const struct machine *m, const str
 		return "unknown";
 	if (killed && d->facts.plan.controllers & CG_CTL_MEMORY)
 		cg = machine_cgroup(d, m, NULL);
+	/* A system survives the end of one of its processes, and may be killed for another reason later. */
+	if (m->config.spec.image_init && m->killed)
+		return "stopped";
 	if (cg >= 0 && cg_read_stat(cg, &st) == 0 && st.oom_kill != CG_UNSET && st.oom_kill > 0)
 		return "oom";
 	if (m->stopping_asked || m->killed)
@@ -152,6 +155,7 @@ void machine_exited(struct daemon *d, struct machine *m, const struct kp_exit *x
 	m->stop_timer = NULL;
 	machine_drop_fds(m);
 	m->state.pid = 0;
+	watch_check(d, m); /* what came with the end */
 	watch_stop(d, m);
 	if (m->state.phase == PHASE_FAILED) /* what lived on is gone: now the rest may go too */
 		(void)machine_event(d, m, EVENT_STOP, NULL);

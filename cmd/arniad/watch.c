@@ -9,18 +9,32 @@
 #include "lib/base/fd.h"
 #include "lib/base/path.h"
 
-static void check_oom(struct daemon *d, struct machine *m)
+/* Of an application all is killed at once (memory.oom.group): that is told once, not for each process. */
+static uint64_t count_ooms(const struct machine *m, const struct cg_stat *st)
 {
-	auto_fd int cg = machine_cgroup(d, m, NULL);
+	if (!m->config.spec.image_init && st->oom_group_kill != CG_UNSET)
+		return st->oom_group_kill;
+	return st->oom_kill;
+}
+
+/* How many were told is in the state, so that a daemon that comes later neither repeats nor omits one. */
+void watch_check(struct daemon *d, struct machine *m)
+{
 	struct cg_stat st;
+	auto_fd int cg = -1;
+	uint64_t n;
 	json *j;
 
-	if (cg < 0 || cg_read_stat(cg, &st) < 0 || st.oom_kill == CG_UNSET || st.oom_kill <= m->oom_seen)
+	if (!(d->facts.plan.controllers & CG_CTL_MEMORY) || (cg = machine_cgroup(d, m, NULL)) < 0 ||
+	    cg_read_stat(cg, &st) < 0)
+		return;
+	n = count_ooms(m, &st);
+	if (n == CG_UNSET || n <= m->state.ooms)
 		return;
 	j = json_new_obj();
-	json_add_u64(j, "killed", st.oom_kill - m->oom_seen);
-	json_add_u64(j, "total", st.oom_kill);
-	m->oom_seen = st.oom_kill;
+	json_add_u64(j, "times", n - m->state.ooms);
+	m->state.ooms = n;
+	machine_save_state(d, m);
 	event_emit(d, "oom", m, NULL, j);
 }
 
@@ -48,7 +62,7 @@ static void on_inotify(void *arg, uint32_t events)
 			if (m && e->mask & IN_IGNORED)
 				m->watch_memory = -1;
 			else if (m)
-				check_oom(d, m);
+				watch_check(d, m);
 			p += sizeof(*e) + e->len;
 		}
 	}
@@ -68,18 +82,16 @@ void watch_start(struct daemon *d, struct machine *m)
 	auto_fd int cg = -1;
 	char dir[32], path[64];
 
-	m->oom_seen = 0;
 	if (!(d->facts.plan.controllers & CG_CTL_MEMORY) || (cg = machine_cgroup(d, m, NULL)) < 0)
 		return;
 	snprintf(path, sizeof(path), "%s/memory.events", path_proc_fd(cg, dir));
 	m->watch_memory = inotify_add_watch(d->inotify, path, IN_MODIFY);
+	watch_check(d, m); /* what came before */
 }
 
 void watch_stop(struct daemon *d, struct machine *m)
 {
-	if (m->watch_memory < 0)
-		return;
-	check_oom(d, m); /* what came with the end */
-	inotify_rm_watch(d->inotify, m->watch_memory);
+	if (m->watch_memory >= 0)
+		inotify_rm_watch(d->inotify, m->watch_memory);
 	m->watch_memory = -1;
 }

@@ -192,6 +192,7 @@ int store_save_state(const struct store *s, const char *id, const struct machine
 	json_add_u64(j, "started", st->started_ns);
 	json_add_u64(j, "idBase", st->id_base);
 	json_add_u64(j, "address", ntohl(st->addr.s_addr));
+	json_add_u64(j, "ooms", st->ooms);
 	if (st->exit.known)
 		json_add(j, "exit", exit_encode(&st->exit));
 	if (st->error[0])
@@ -232,7 +233,7 @@ static int state_decode(const json *j, const char *id, struct machine_state *ret
 	    json_get_u64(j, "pidStart", &st.pid_start, err) < 0 ||
 	    json_get_u64(j, "started", &st.started_ns, err) < 0 || json_get_str(j, "error", &why, err) < 0 ||
 	    json_get_u64(j, "idBase", &st.id_base, err) < 0 || json_get_u32(j, "address", &addr, err) < 0 ||
-	    json_get_obj(j, "exit", &x, err) < 0)
+	    json_get_u64(j, "ooms", &st.ooms, err) < 0 || json_get_obj(j, "exit", &x, err) < 0)
 		return -EBADMSG;
 	if (!str_eq(own, id) || phase_parse(phase, &st.phase) < 0 || pid < 0 || pid > INT32_MAX)
 		return err_set(err, -EBADMSG, "not the state of %s", id);

@@ -37,6 +37,7 @@ struct machine_state {
 	uint64_t started_ns;
 	uint64_t id_base; /* what it was lent, in case its plan is lost; 0 = nothing */
 	struct in_addr addr;
+	uint64_t ooms; /* told as events since its start */
 	struct exit_record exit;
 	char error[512]; /* why it failed, or empty */
 };
