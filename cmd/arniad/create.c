@@ -13,8 +13,6 @@ static int check_host(struct daemon *d, const struct spec *s, struct error *err)
 {
 	struct template_desc t = { 0 };
 	struct template_info info = { 0 };
-	struct cg_limits l = CG_LIMITS_NONE;
-	uint32_t missing;
 	int r = template_find(d->in.share, d->in.state, s->image, &t, &info, err);
 
 	if (r < 0)
@@ -25,18 +23,7 @@ static int check_host(struct daemon *d, const struct spec *s, struct error *err)
 		err_hint(err, "arnia image build %s", s->image);
 		return -ENOENT;
 	}
-	l.asked = (s->cpus_milli ? CG_ASKED(CG_CPU_MAX) : 0) | (s->memory != CG_UNSET ? CG_ASKED(CG_MEMORY_MAX) : 0) |
-		  (s->swap != CG_UNSET ? CG_ASKED(CG_SWAP_MAX) : 0) | (s->pids != CG_UNSET ? CG_ASKED(CG_PIDS_MAX) : 0);
-	missing = cg_limits_missing(&l, d->facts.plan.controllers);
-	for (unsigned k = 0; k < CG_KNOBS; k++) {
-		if (!(missing & CG_ASKED(k)))
-			continue;
-		err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED, "limit %s: this host has no cgroup v2 controller \"%s\"",
-			     cg_knob_file(k), cg_knob_controller(k));
-		err_hint(err, "arnia host doctor says what is in the way");
-		return -EOPNOTSUPP;
-	}
-	return 0;
+	return plan_check_limits(s, &d->facts.plan, err);
 }
 
 int machine_create(struct daemon *d, const json *spec, bool by_run, struct machine **ret, struct error *err)

@@ -117,6 +117,26 @@ static json *view_usage(int cg)
 	return j;
 }
 
+/* "memory.max 1048576" lines as members. */
+static json *view_limits(int cg)
+{
+	json *j = json_new_obj();
+	struct strbuf text = { 0 };
+	char *save = NULL;
+
+	cg_print(cg, &text);
+	for (char *l = text.len ? strtok_r(text.s, "\n", &save) : NULL; l; l = strtok_r(NULL, "\n", &save)) {
+		char *value = strchr(l, ' ');
+
+		if (!value)
+			continue;
+		*value++ = '\0';
+		json_add_str(j, l, value);
+	}
+	strbuf_done(&text);
+	return j;
+}
+
 json *view_inspect(struct daemon *d, struct machine *m)
 {
 	json *j = view_machine(m), *ids = json_new_obj();
@@ -131,14 +151,11 @@ json *view_inspect(struct daemon *d, struct machine *m)
 		json_unref(ids);
 	}
 	if (cg >= 0) {
-		struct strbuf knobs = { 0 };
 		auto_free char *path = str_fmt("%s/c-%s", d->facts.branch, m->config.id);
 
 		json_add_str(j, "cgroup", path);
 		json_add(j, "usage", view_usage(cg));
-		cg_print(cg, &knobs);
-		json_add_str(j, "limits", strbuf_cstr(&knobs));
-		strbuf_done(&knobs);
+		json_add(j, "limits", view_limits(cg));
 	}
 	{
 		auto_free char *folder = str_fmt("%s/containers/%s", d->in.state, m->config.id);

@@ -64,10 +64,9 @@ static int refuse(const struct plan_facts *f, const struct plan_limit *row, stru
 		     "limit %s: this host has no \"%s\" controller in cgroup \"%s\"", row->file,
 		     row->controller, f->cgroup_branch);
 	if (f->hybrid)
-		err_hint(err, "the controllers are used by cgroup v1: boot with "
-			      "systemd.unified_cgroup_hierarchy=1");
+		err_hint(err, "cgroup v1 has them: boot with systemd.unified_cgroup_hierarchy=1; see arnia host doctor");
 	else
-		err_hint(err, "`arnia host doctor` says what is in the way");
+		err_hint(err, "arnia host doctor says what is in the way");
 	return -EOPNOTSUPP;
 }
 
@@ -87,6 +86,13 @@ static int fit_limits(const struct plan_facts *f, struct cg_limits *l, struct er
 	if (!(f->controllers & CG_CTL_MEMORY))
 		l->oom_group = false;
 	return 0;
+}
+
+int plan_check_limits(const struct spec *s, const struct plan_facts *f, struct error *err)
+{
+	struct cg_limits l = limits_of(s);
+
+	return fit_limits(f, &l, err);
 }
 
 int plan_add_cgroup(const struct plan_input *in, struct plan *p, struct error *err)

@@ -42,9 +42,11 @@ static void test_missing_controllers(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct unit_host h;
+		struct error err = { 0 };
 
 		unit_host(&h, cases[i].spec);
 		h.facts.controllers &= ~cases[i].without;
+		assert_int_equal(plan_check_limits(h.in.spec, &h.facts, &err), cases[i].why ? -EOPNOTSUPP : 0);
 		if (cases[i].why) {
 			start_fails(&h, ERR_UNSUPPORTED, cases[i].why);
 		} else {
