@@ -19,8 +19,8 @@ int stage_standard_device(const struct dev_item *d);
 const char *stage_device_name(int standard, char buf[STAGE_NAME_SIZE]);
 extern const struct dev_item standard_devices[]; /* defaults.c */
 extern const size_t n_standard_devices;
-/* Clone of a device of the current mount namespace, checked; userns -1: never idmapped. (sources.c) */
-int stage_clone_device(const struct dev_item *d, int userns, struct error *err);
+/* Clone of a device of the current mount namespace, checked. (sources.c) */
+int stage_clone_device(const struct dev_item *d, struct error *err);
 /* Attach a clone below the stage, at a place of its own type. (sources.c) */
 int stage_attach(int stage, const char *name, int clone);
 
@@ -30,6 +30,7 @@ int mnt_clone(int dirfd, const char *path, bool recursive); /* detached clone; p
 int mnt_attach(int mount, int dirfd, const char *path);	    /* path "" attaches on dirfd itself */
 /* Attributes of a mount given by descriptor; propagation 0 leaves it, userns -1 leaves the id map. */
 int mnt_set(int mount, bool recursive, uint64_t attr_set, uint64_t propagation, int userns);
+int mnt_allow_devices(int mount); /* take NODEV off a clone */
 uint64_t mnt_attrs(uint64_t ms_flags); /* MS_* of mount(2) -> MOUNT_ATTR_* */
 /* mount(2) on a descriptor, so that the target cannot be another than the one that was looked at. */
 int mnt_make(const char *source, int target, const char *fstype, unsigned long flags, const char *data);

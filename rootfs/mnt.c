@@ -54,6 +54,13 @@ int mnt_set(int mount, bool recursive, uint64_t attr_set, uint64_t propagation, 
 	return 0;
 }
 
+int mnt_allow_devices(int mount)
+{
+	struct mount_attr a = { .attr_clr = MOUNT_ATTR_NODEV };
+
+	return mount_setattr(mount, "", AT_EMPTY_PATH, &a, sizeof(a)) < 0 ? -errno : 0;
+}
+
 uint64_t mnt_attrs(uint64_t ms_flags)
 {
 	static const struct {

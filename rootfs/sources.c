@@ -84,10 +84,11 @@ static int check_device(int fd, const struct dev_item *d, struct stat *ret_st, s
 	return 0;
 }
 
-int stage_clone_device(const struct dev_item *d, int userns, struct error *err)
+#define DEVICE_ATTRS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC)
+
+int stage_clone_device(const struct dev_item *d, struct error *err)
 {
 	auto_fd int fd = mnt_clone(AT_FDCWD, d->path, false);
-	uint64_t attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
 	struct stat st;
 	int r;
 
@@ -96,19 +97,57 @@ int stage_clone_device(const struct dev_item *d, int userns, struct error *err)
 	r = check_device(fd, d, &st, err);
 	if (r < 0)
 		return r;
-	/* A node for root alone is of use only when the host's root appears as the container's: tmpfs
-	 * since 6.3. */
-	if ((st.st_mode & 06) != 06 && userns >= 0 && mnt_set(fd, false, attrs, MS_PRIVATE, userns) == 0)
-		return fd_steal(&fd);
-	r = mnt_set(fd, false, attrs, MS_PRIVATE, -1);
+	r = mnt_set(fd, false, DEVICE_ATTRS, MS_PRIVATE, -1);
 	return r < 0 ? err_sys(err, r, "set the options of %s", d->path) : fd_steal(&fd);
 }
 
 struct sources {
 	int stage;
 	int *fds; /* binds in order, then devices; -1: a missing optional one, a standard device */
-	size_t n;
+	size_t n, n_binds;
 };
+
+/* A node that is not for all is of no use inside, where the host's root is nobody (a devtmpfs cannot be idmapped). The
+ * container gets another one of the same device and mode, which belongs to its root. */
+static int own_node(int stage, const char *name, const struct stat *like, uint64_t owner)
+{
+	auto_fd int fd = -1;
+	int r;
+
+	if (mknodat(stage, name, like->st_mode & (S_IFMT | 0777), like->st_rdev) < 0)
+		return -errno;
+	if (fchownat(stage, name, (uid_t)owner, (gid_t)owner, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fchmodat(stage, name, like->st_mode & 0777, 0) < 0)
+		return -errno;
+	fd = mnt_clone(stage, name, false);
+	if (fd < 0)
+		return fd_steal(&fd);
+	r = mnt_allow_devices(fd);
+	if (r == 0)
+		r = mnt_set(fd, false, DEVICE_ATTRS, MS_PRIVATE, -1);
+	return r < 0 ? r : fd_steal(&fd);
+}
+
+static int own_nodes(const struct rootfs_config *c, struct sources *s, struct error *err)
+{
+	for (size_t i = 0; i < c->devices.n; i++) {
+		int *fd = &s->fds[s->n_binds + i], own;
+		char name[STAGE_NAME_SIZE];
+		struct stat st;
+
+		if (*fd < 0 || fstat(*fd, &st) < 0 || (st.st_mode & 06) == 06)
+			continue;
+		own = own_node(s->stage, stage_source_name(s->n_binds + i, name), &st, c->id_base);
+		/* Inside another container making nodes may be forbidden: then it is as on the host. */
+		if (own == -EPERM)
+			continue;
+		if (own < 0)
+			return err_sys(err, own, "make a node for device %s", c->devices.v[i].path);
+		fd_close(fd);
+		*fd = own;
+	}
+	return 0;
+}
 
 static void sources_done(struct sources *s)
 {
@@ -138,11 +177,12 @@ static int clone_all(const struct rootfs_config *c, int userns, struct sources *
 			return fd;
 		s->fds[s->n++] = MAX(fd, -1);
 	}
+	s->n_binds = s->n;
 	for (size_t i = 0; i < c->devices.n; i++) {
 		int fd = -1;
 
 		if (!is_staged(s->stage, &c->devices.v[i])) {
-			fd = stage_clone_device(&c->devices.v[i], userns, err);
+			fd = stage_clone_device(&c->devices.v[i], err);
 			if (fd < 0)
 				return fd;
 		}
@@ -196,6 +236,8 @@ int rootfs_stage_sources(const struct rootfs_config *c, int stage, int host_mntn
 			*err = back;
 		return r_back;
 	}
+	if (r == 0 && userns >= 0)
+		r = own_nodes(c, &s, err);
 	if (r == 0)
 		r = attach_all(&s, err);
 	/* What an optional source had to say is forgotten. */

@@ -91,7 +91,7 @@ static void stage_devices(int guest)
 	char name[STAGE_NAME_SIZE];
 
 	for (size_t i = 0; i < n_standard_devices; i++) {
-		auto_fd int clone = stage_clone_device(&standard_devices[i], -1, NULL);
+		auto_fd int clone = stage_clone_device(&standard_devices[i], NULL);
 		struct stat st;
 
 		if (clone >= 0 && fstat(clone, &st) == 0 && (st.st_mode & 06) == 06)
