@@ -129,6 +129,23 @@ static void be_guest(const struct exec *x)
 	guest_run(&g, exec_guest_steps);
 }
 
+/* A container full of processes takes no new one, but one that is moved in (cgroup-v2.rst, "PID"): so that it can
+ * be looked after. Our own cgroup is the way in; the program is let go when it is where it belongs. */
+static int clone_and_move(struct exec *x, struct error *err)
+{
+	int r, moved;
+
+	x->child.cgroup = -1;
+	r = child_clone(&x->child, 0, err);
+	x->child.cgroup = x->cgroup;
+	if (r <= 0)
+		return r;
+	moved = cg_add_process(x->cgroup, x->child.pid, err);
+	if (moved < 0)
+		child_end(&x->child, false);
+	return moved < 0 ? moved : r;
+}
+
 static int exec_clone(void *ctx, struct error *err)
 {
 	struct exec *x = ctx;
@@ -148,6 +165,8 @@ static int exec_clone(void *ctx, struct error *err)
 		x->cgroup = x->child.cgroup = other;
 		r = child_clone(&x->child, 0, err);
 	}
+	if (r == -EAGAIN)
+		r = clone_and_move(x, err);
 	if (r == 0)
 		be_guest(x);
 	/* ENOMEM: its pid namespace takes no process any more, because its init is dead (pid_namespaces(7)).
