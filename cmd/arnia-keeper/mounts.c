@@ -38,6 +38,8 @@ static bool is_on_the_way(const struct keeper *k, const char *mount)
 		"/etc",	      "/bin",
 		"/sbin",      "/lib",
 		"/lib64",     "/root",
+		/* whose slot is which: arniad looks there again */
+		"/run/arnia-slots",
 	};
 	const char *const own[] = { k->in.run, k->in.state, k->in.lib, k->in.share };
 
