@@ -92,17 +92,21 @@ image_ready() {
   arnia image info busybox > /dev/null
 }
 
+# The plain form is read: jq takes seconds to start on the test host.
 daemon_pid() {
-  arnia version -f json | jq -r .pid
+  arnia version | sed -n 's/^pid: //p'
 }
 keeper_pid() {
-  arnia version -f json | jq -r .keeper
+  arnia version | sed -n 's/^keeper: //p'
 }
 pid_of() {
-  arnia info -f json "$1" | jq -r .pid
+  arnia info "$1" | sed -n 's/^pid: //p'
 }
 state_of() {
-  arnia info -f json "$1" 2> /dev/null | jq -r .state
+  arnia info "$1" 2> /dev/null | sed -n 's/^state: //p'
+}
+id_of() {
+  arnia info "$1" | sed -n 's/^id: //p'
 }
 
 # ---- waiting for events that have no descriptor: bounded ----
@@ -164,5 +168,5 @@ no_machine_left() {
 }
 # The folder of this instance's cgroups: others run beside it.
 branch_dir() {
-  echo "$(cgroup2_mount)/$(arnia host info -f json | jq -r .cgroup)"
+  echo "$(cgroup2_mount)/$(arnia host info | sed -n 's/^ *cgroup: //p')"
 }
