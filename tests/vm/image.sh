@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The test host's disk, kernel and initial RAM disk, made once and kept in $ARNIA_BUILD/vm; made anew when this file or guest-init changes.
+# The test host's disk, kernel and initial RAM disk, made once and kept in $ARNIA_BUILD/vm; made anew when this file,
+# guest-init or initrd-init changes.
 #   image.sh DIR   -> DIR/{vmlinuz,initrd,root.img}
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -8,7 +9,7 @@ dir=$1
 mkdir -p "$dir"
 
 packages=(systemd systemd-sysv dbus linux-image-cloud-amd64 bats jq nftables iproute2 iputils-ping procps util-linux
-  busybox-static kmod socat netcat-openbsd strace e2fsprogs tmux
+  busybox-static kmod socat netcat-openbsd curl strace e2fsprogs tmux bpftool
   libmnl0 libnftnl11 libseccomp2 libcap2 libjson-c5 libarchive13)
 modules=(virtio_pci virtio_blk virtio_console ext4 overlay)
 
@@ -62,7 +63,8 @@ rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/etc/resolv.co
 passwd -R "$root" -d root > /dev/null 2>&1 || true
 
 # ---- kernel and a small initial RAM disk: busybox, the modules that reach the disk, switch_root ----
-kernel=$(basename "$(ls -d "$root"/lib/modules/*-cloud-amd64 | head -n 1)")
+kernels=("$root"/lib/modules/*-cloud-amd64)
+kernel=${kernels[0]##*/}
 cp "$root/boot/vmlinuz-$kernel" "$work/vmlinuz"
 rm -rf "${root:?}"/boot/*
 ram=$work/ram

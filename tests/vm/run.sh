@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The test host: a QEMU machine (software emulation, so that it runs everywhere) with Debian's kernel, unified cgroup v2 and all controllers. Runs bats files
-# inside with the built tree and brings the results back, a line each.
-#   run.sh [FILTER...]      both ways: without systemd, then with systemd as PID 1
-#   run.sh --shell          a shell on the serial console
+# The test host: a QEMU machine (software emulation, so that it runs everywhere) with Debian's kernel, unified cgroup
+# v2 and all controllers. Runs bats files inside with the built tree and brings the results back, a line each.
+#   run.sh [FILTER...]              both ways: without systemd, then with systemd as PID 1
+#   run.sh --shell [plain|systemd]  a shell on the serial console
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${ARNIA_BUILD:=$here/../../build}"
@@ -50,16 +50,18 @@ boot() {
   local mode=$1 append="console=ttyS0 quiet panic=-1 mitigations=off nokaslr"
   shift
   [[ $mode == systemd ]] && append+=" arnia.init=systemd systemd.show_status=0 systemd.unified_cgroup_hierarchy=1"
-  timeout 1500 qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 3072 -nographic \
+  timeout 1200 qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 3072 -nographic \
     -no-reboot -snapshot -nic none -kernel "$vm/vmlinuz" -initrd "$vm/initrd" -append "$append $*" \
     -drive "file=$vm/root.img,if=virtio,format=raw" -drive "file=$vm/job-$mode.img,if=virtio,format=raw" \
     "${serial[@]}"
 }
 
 if [[ ${1:-} == --shell ]]; then
-  job_disk plain > /dev/null
+  mode=${2:-plain}
+  job_disk "$mode" > /dev/null
   serial=(-serial mon:stdio -serial null)
-  boot plain arnia.shell
+  echo "test host, $mode: the tests are in /arnia/tests/bats; exit switches it off, ctrl-a x too"
+  boot "$mode" arnia.shell
   exit
 fi
 
