@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <poll.h>
 #include <string.h>
 #include "cmd/arnia/cli.h"
+#include "lib/base/fd.h"
+#include "lib/base/proc.h"
 #include "lib/base/version.h"
+
+#define END_MS 5000
 
 static const struct field check_fields[] = {
 	{ "level", "level", NULL, false, true },
@@ -72,10 +77,30 @@ int cmd_host_doctor(struct cli *c)
 	return problem ? ERR_FAILED : code;
 }
 
+static int open_keeper(struct cli *c)
+{
+	auto_json json *reply = NULL;
+	int64_t pid = 0;
+
+	if (cli_call(c, "io.arnia.Version", NULL, &reply, NULL) < 0 || json_get_i64(reply, "keeper", &pid, NULL) <= 0 || pid <= 0)
+		return -1;
+	return proc_pidfd_open((pid_t)pid);
+}
+
+/* The keeper answers first and ends then. The next command must find it gone, not going. */
+static void wait_for_end(int keeper)
+{
+	struct pollfd p = { .fd = keeper, .events = POLLIN };
+
+	if (keeper >= 0)
+		(void)poll(&p, 1, END_MS);
+}
+
 int cmd_host_shutdown(struct cli *c)
 {
 	auto_json json *p = json_new_obj(), *reply = NULL;
 	bool kill = opt_flag(&c->line, O_KILL, false);
+	auto_fd int keeper = -1;
 	struct error err;
 
 	if (!cli_confirm(c, "end the daemon and the keeper of this host%s?",
@@ -85,8 +110,11 @@ int cmd_host_shutdown(struct cli *c)
 		json_add_bool(p, "kill", true);
 	/* What does not run need not be started to be ended. */
 	c->no_start = true;
-	if (cli_call(c, "io.arnia.HostShutdown", ptr_steal(&p), &reply, &err) == 0)
+	keeper = open_keeper(c);
+	if (cli_call(c, "io.arnia.HostShutdown", ptr_steal(&p), &reply, &err) == 0) {
+		wait_for_end(keeper);
 		return 0;
+	}
 	if (c->idempotent && err.kind == ERR_UNREACHABLE)
 		return 0;
 	return cli_fail(c, NULL, &err);
