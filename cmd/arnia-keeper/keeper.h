@@ -150,7 +150,7 @@ struct keeper {
 	size_t nslots, slots_cap;
 	struct worker *workers;
 	struct job *jobs, **jobs_end;
-	struct loop_timer *refill;
+	struct loop_timer *refill, *trim;
 	uint32_t njobs, spares, next_worker, worker_failures;
 	uint64_t orphans; /* jobs renumbered so far */
 	struct {

@@ -19,6 +19,7 @@
 #define STARTING_MAX 4
 #define REFILL_MS 10 /* after the last job: it has the processors to itself first */
 #define REFILL_MAX_MS 5000
+#define TRIM_MS 1000
 #define ORPHAN_BIT (1ull << 63)
 
 static void tell_result(struct keeper *k, uint64_t seq, const char *id, uint32_t worker,
@@ -301,17 +302,47 @@ static void count(const struct keeper *k, uint32_t *ret_total, uint32_t *ret_sta
 	for (const struct worker *w = k->workers; w; w = w->next) {
 		*ret_total += w->r.state != WORKER_KEPT;
 		*ret_starting += w->r.state == WORKER_STARTING;
-		*ret_idle += w->r.state == WORKER_IDLE;
+		*ret_idle += w->r.state == WORKER_IDLE && !w->r.dying;
 	}
+}
+
+static uint32_t wanted(const struct keeper *k)
+{
+	return MAX(k->spares, MIN(k->njobs, 1));
 }
 
 static void refill_now(void *arg)
 {
 	struct keeper *k = arg;
+	uint32_t total, starting, idle;
 
 	k->refill = NULL;
-	if (worker_spawn(k) < 0)
+	/* One that was at work may be back. */
+	count(k, &total, &starting, &idle);
+	if (idle + starting < wanted(k) && worker_spawn(k) < 0)
 		k->worker_failures++;
+	worker_refill(k);
+}
+
+static struct worker *find_idle(struct keeper *k)
+{
+	struct worker *w = k->workers;
+
+	while (w && (w->r.state != WORKER_IDLE || w->r.dying))
+		w = w->next;
+	return w;
+}
+
+/* What a rush needed goes when it is over. */
+static void trim_now(void *arg)
+{
+	struct keeper *k = arg;
+	uint32_t total, starting, idle;
+
+	k->trim = NULL;
+	count(k, &total, &starting, &idle);
+	if (idle > wanted(k))
+		worker_kill(find_idle(k));
 	worker_refill(k);
 }
 
@@ -331,9 +362,10 @@ void worker_refill(struct keeper *k)
 		starting++;
 		total++;
 	}
-	if (!k->closing && !k->refill && total < WORKERS_MAX &&
-	    idle + starting < MAX(k->spares, MIN(k->njobs, 1)))
+	if (!k->closing && !k->refill && total < WORKERS_MAX && idle + starting < wanted(k))
 		k->refill = loop_add_timer(k->loop, ms, refill_now, k);
+	if (!k->closing && !k->trim && idle > wanted(k))
+		k->trim = loop_add_timer(k->loop, TRIM_MS, trim_now, k);
 }
 
 /* ---- jobs ---- */
@@ -356,15 +388,6 @@ static void start_job(struct worker *w, struct job *j)
 	w->r.session = fd_steal(&j->session);
 	memcpy(w->r.id, body.id, sizeof(w->r.id));
 	job_free(j);
-}
-
-static struct worker *find_idle(struct keeper *k)
-{
-	struct worker *w = k->workers;
-
-	while (w && (w->r.state != WORKER_IDLE || w->r.dying))
-		w = w->next;
-	return w;
 }
 
 static void dispatch(struct keeper *k)
@@ -473,7 +496,8 @@ void worker_kill_all(struct keeper *k)
 	for (struct worker *w = k->workers; w; w = w->next)
 		worker_kill(w);
 	loop_del_timer(k->refill);
-	k->refill = NULL;
+	loop_del_timer(k->trim);
+	k->refill = k->trim = NULL;
 }
 
 void worker_free_all(struct keeper *k)
