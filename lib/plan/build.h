@@ -48,9 +48,9 @@ int plan_build_start(const struct plan_input *in, struct plan **ret, struct erro
 /* The capabilities of the container's root (`kernel`: all the kernel has): the application set, or with image_init
  * the system set, and what the user added and dropped. Also the input of seccomp_compile. */
 uint64_t plan_caps(const struct spec *s, uint64_t kernel);
-/* Look spec->devices up on the host (stat(2)): the only function here that is not pure. Arrays in `a`. A path that
 /* The limits alone: -EOPNOTSUPP, kind UNSUPPORTED, for one that was asked for and that the host cannot give. */
 int plan_check_limits(const struct spec *s, const struct plan_facts *f, struct error *err);
+/* Look spec->devices up on the host (stat(2)): the only function here that is not pure. Arrays in `a`. A path that
  * is missing: kind NOT_FOUND; no device: USAGE. */
 int plan_probe_nodes(const struct spec *s, struct arena *a, struct plan_node **ret, size_t *ret_n, struct error *err);
 struct plan_exec { /* an exec of a running container */
