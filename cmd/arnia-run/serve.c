@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The job loop: one frame in, one result out. */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include "cmd/arnia-run/run.h"
 #include "lib/base/failat.h"
@@ -26,6 +27,7 @@ static const struct {
 };
 
 #define BODY_MAX (FRAME_MAX - sizeof(struct frame_head))
+#define REST_MS 5 /* without a job: the worker puts itself in order */
 
 int job_send(const struct job *j, enum kp_type type, const void *body, size_t n, const int *fds, size_t nfds)
 {
@@ -121,6 +123,10 @@ static int read_job(struct job *j, struct frame *f, struct error *err)
 
 static int run_job(struct job *j, struct error *err)
 {
+	int r = j->plan->kind == PLAN_START && j->w->staged ? worker_restage(j->w, err) : 0;
+
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (kinds[i].kind == j->plan->kind)
 			return kinds[i].run(j, err);
@@ -152,9 +158,19 @@ static int serve_one(struct worker *w, struct frame *f)
 		w->spent = true;
 	if (r >= 0)
 		err_clear(&err);
-	r = send_result(&j, &err);
-	if (r < 0 || w->spent || !w->staged)
-		return r;
+	return send_result(&j, &err);
+}
+
+/* The mounts of the last job go when there is nothing else to do: taking them down costs as much as a third of a start,
+ * and the container that was just started is at work then. */
+static int rest(struct worker *w)
+{
+	struct pollfd p = { .fd = w->keeper, .events = POLLIN };
+	struct error err = { 0 };
+	int r;
+
+	if (!w->staged || poll(&p, 1, REST_MS) != 0)
+		return 0;
 	r = worker_restage(w, &err);
 	if (r < 0)
 		log_error("%s", err.text);
@@ -169,7 +185,9 @@ int worker_serve(struct worker *w)
 	while (r == 0 && !w->spent) {
 		struct frame f;
 
-		r = frame_recv(w->keeper, KP_MAGIC, &f, 0);
+		r = rest(w);
+		if (r == 0)
+			r = frame_recv(w->keeper, KP_MAGIC, &f, 0);
 		if (r <= 0)
 			break;
 		r = serve_one(w, &f);
