@@ -11,7 +11,12 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
-#define CELLS 3 /* kept ready */
+#define ROUTED 3 /* kept ready */
+#define PLAIN 2 /* of those without a link, once one was asked for */
+/* A cell costs as much as the rest of a start: made at once it would compete with the start that took the last one. */
+#define QUIET_MS 20
+#define SOON_MS 3 /* when none is left */
+#define AT_ONCE 2 /* jobs on their way: somebody starts machines one after the other */
 
 struct prepare {
 	struct cell cell;
@@ -37,26 +42,28 @@ static void on_prepared(struct daemon *d, const struct kp_result *r, const char 
 		p->cell.worker = r->worker;
 		d->cells = mem_realloc_n(d->cells, d->n_cells + 1, sizeof(*d->cells));
 		d->cells[d->n_cells++] = p->cell;
+		cells_refill(d);
 	}
 	free(p);
 }
 
-static int prepare_one(struct daemon *d)
+static int prepare_one(struct daemon *d, bool routed)
 {
 	struct job_request j = JOB_NONE;
 	struct prepare *p = mem_alloc(sizeof(*p));
-	struct plan_lease lease = { .cell = true };
+	struct plan_lease lease = { .cell = true, .plain = !routed };
 	struct plan_input in = { .id = "", .name = "", .run = d->in.run, .state = d->in.state, .share = d->in.share,
 				 .table = d->ids.nft_table, .ifgroup = d->ids.ifgroup, .facts = &d->facts.plan,
 				 .lease = &lease };
 	struct plan *plan = NULL;
 	struct error err = { 0 };
-	int r = lease_take(d->leases, true, &p->cell.lease, &err);
+	int r = lease_take(d->leases, routed, &p->cell.lease, &err);
 
 	if (r < 0) {
 		free(p);
 		return r;
 	}
+	p->cell.routed = routed;
 	in.gateway.s_addr = htonl(0xa9fe0101);
 	cell_names(d, &p->cell.lease, p->cell.ifname, &p->cell.ifindex);
 	lease.id_base = p->cell.lease.id_base;
@@ -82,21 +89,59 @@ static int prepare_one(struct daemon *d)
 	return 0;
 }
 
-void cells_refill(struct daemon *d)
+static size_t count(const struct daemon *d, bool routed)
 {
-	if (!d->facts.ready || d->facts.net_error[0] || d->shutting_down)
-		return;
-	while (d->n_cells + d->cells_pending < CELLS && prepare_one(d) == 0)
-		;
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n_cells; i++)
+		n += d->cells[i].routed == routed;
+	return n;
 }
 
-bool cell_take(struct daemon *d, struct cell *ret)
+/* Which kind is short, if any. */
+static bool is_short(const struct daemon *d, bool *ret_routed)
 {
-	if (!d->n_cells)
-		return false;
-	*ret = d->cells[0];
-	memmove(d->cells, d->cells + 1, --d->n_cells * sizeof(*d->cells));
-	return true;
+	bool routed = !d->facts.net_error[0] && count(d, true) < ROUTED;
+
+	*ret_routed = routed;
+	return routed || count(d, false) < (d->wants_plain ? PLAIN : 0);
+}
+
+static void on_refill(void *arg)
+{
+	struct daemon *d = arg;
+	bool routed;
+
+	d->refill = NULL;
+	if (d->shutting_down || d->cells_pending || !is_short(d, &routed))
+		return;
+	/* One at a time; while others work, only the first of a kind. */
+	if (count(d, routed) && d->n_jobs > AT_ONCE)
+		cells_refill(d);
+	else
+		(void)prepare_one(d, routed);
+}
+
+void cells_refill(struct daemon *d)
+{
+	bool routed;
+
+	if (!d->facts.ready || d->shutting_down || d->refill || d->cells_pending || !is_short(d, &routed))
+		return;
+	d->refill = loop_add_timer(d->loop, count(d, routed) ? QUIET_MS : SOON_MS, on_refill, d);
+}
+
+bool cell_take(struct daemon *d, bool routed, struct cell *ret)
+{
+	d->wants_plain |= !routed;
+	for (size_t i = 0; i < d->n_cells; i++) {
+		if (d->cells[i].routed != routed)
+			continue;
+		*ret = d->cells[i];
+		memmove(d->cells + i, d->cells + i + 1, (--d->n_cells - i) * sizeof(*d->cells));
+		return true;
+	}
+	return false;
 }
 
 void cells_forget(struct daemon *d)
@@ -104,6 +149,8 @@ void cells_forget(struct daemon *d)
 	for (size_t i = 0; i < d->n_cells; i++)
 		lease_give_back(d->leases, &d->cells[i].lease);
 	d->n_cells = 0;
+	loop_del_timer(d->refill);
+	d->refill = NULL;
 }
 
 void cell_put_back(struct daemon *d, const struct cell *c)

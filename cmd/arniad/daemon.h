@@ -132,10 +132,11 @@ struct cell {
 	uint32_t worker; /* keeper's number */
 	uint64_t seq; /* of the job that prepared it */
 	struct lease lease;
+	bool routed; /* else with a network namespace that has no link */
 	char ifname[16];
 	uint32_t ifindex;
 };
-bool cell_take(struct daemon *d, struct cell *ret);
+bool cell_take(struct daemon *d, bool routed, struct cell *ret);
 void cell_put_back(struct daemon *d, const struct cell *c); /* taken, but not used */
 void cells_refill(struct daemon *d);
 void cells_forget(struct daemon *d); /* the keeper ended them */
@@ -228,6 +229,8 @@ struct daemon {
 	struct event_log *events;
 	struct cell *cells;
 	size_t n_cells, cells_pending;
+	struct loop_timer *refill; /* of cells */
+	bool wants_plain; /* somebody starts machines without a network */
 	struct profile *profiles;
 	struct bad_file *bad;
 	struct stray *strays;

@@ -76,7 +76,8 @@ static int plan_make(struct daemon *d, struct machine *m, const struct start_req
 	struct spec spec = { 0 };
 	char rootfs[4096], ifname[16];
 	auto_free char *resolv = NULL;
-	struct plan_lease lease = { .id_base = m->lease.id_base, .addr = m->lease.addr, .cell = cell };
+	struct plan_lease lease = { .id_base = m->lease.id_base, .addr = m->lease.addr, .cell = cell,
+				    .plain = m->config.spec.net != NET_ROUTED };
 	struct plan_input in = { .id = m->config.id, .name = MACHINE_NAME(m), .run = d->in.run, .state = d->in.state,
 				 .share = d->in.share, .rootfs = rootfs, .table = d->ids.nft_table,
 				 .ifgroup = d->ids.ifgroup, .spec = &spec, .facts = &d->facts.plan, .lease = &lease, .rows = q->rows, .cols = q->cols,
@@ -205,7 +206,7 @@ static int start_prepare(struct daemon *d, struct machine *m, struct cell *cell,
 		err_hint(err, "arnia host doctor; or use --net none");
 		return -EOPNOTSUPP;
 	}
-	*ret_cell = routed && cell_take(d, cell);
+	*ret_cell = m->config.spec.net != NET_HOST && cell_take(d, routed, cell);
 	if (*ret_cell)
 		m->lease = cell->lease;
 	else if ((r = lease_take(d->leases, routed, &m->lease, err)) < 0)

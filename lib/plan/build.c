@@ -53,8 +53,10 @@ int plan_add_network(const struct plan_input *in, struct plan *p, struct error *
 
 	p->net.mode = s->net;
 	p->use_cell = in->lease->cell;
+	if (p->use_cell && s->net != (in->lease->plain ? NET_NONE : NET_ROUTED))
+		return err_set(err, -EINVAL, "the prepared worker has another network");
 	if (s->net != NET_ROUTED)
-		return p->use_cell ? err_set(err, -EINVAL, "a prepared worker has a routed network") : 0;
+		return 0;
 	r = add_link(in, p, err);
 	if (r < 0)
 		return r;
@@ -107,7 +109,7 @@ int plan_build_start(const struct plan_input *in, struct plan **ret, struct erro
 int plan_build_prepare(const struct plan_input *in, struct plan **ret, struct error *err)
 {
 	struct plan *p = new_plan(in, PLAN_PREPARE);
-	int r = add_link(in, p, err);
+	int r = in->lease->plain ? 0 : add_link(in, p, err);
 
 	r = r < 0 ? r : plan_map_ids(in->lease, p, err);
 	if (r < 0) {
@@ -117,7 +119,8 @@ int plan_build_prepare(const struct plan_input *in, struct plan **ret, struct er
 	p->rootfs.id_base = in->lease->id_base;
 	p->rootfs.id_count = PLAN_ID_COUNT;
 	p->sandbox.namespaces = CLONE_NEWUSER | CLONE_NEWNET;
-	*arena_push(&p->arena, &p->undo) = PLAN_UNDO_LINK;
+	if (p->net.mode == NET_ROUTED)
+		*arena_push(&p->arena, &p->undo) = PLAN_UNDO_LINK;
 	*ret = p;
 	return 0;
 }

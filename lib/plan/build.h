@@ -17,6 +17,7 @@ struct plan_lease { /* what this run of the container was lent */
 	const char *ifname;
 	uint32_t ifindex;
 	bool cell; /* a prepared worker holds namespaces made for this lease */
+	bool plain; /* it is one without a link, for NET_NONE */
 };
 struct plan_node { /* a device of the host, as stat(2) tells it */
 	const char *path;

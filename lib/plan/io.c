@@ -30,7 +30,6 @@ static const struct {
 	NEED(KIND(PLAN_START) | KIND(PLAN_EXEC), process.cwd),
 	NEED(KIND(PLAN_START) | KIND(PLAN_DESTROY) | KIND(PLAN_REMOVE), layers_dir),
 	NEED(KIND(PLAN_EXEC), exec_id),
-	NEED(KIND(PLAN_PREPARE), net.ifname),
 	NEED(KINDS_OF_HOST, cgroup_branch),
 	NEED(KINDS_OF_HOST, net.table),
 	NEED(KINDS_OF_TEMPLATES, template),
@@ -51,7 +50,7 @@ static const char *missing_member(const struct plan *p)
 		return "rootfs.lower";
 	if ((starts || p->kind == PLAN_PREPARE) && (!p->sandbox.uid_maps.n || !p->sandbox.gid_maps.n))
 		return "sandbox.uid_maps";
-	if (starts && p->net.mode == NET_ROUTED && (!p->net.ifname || !p->net.table))
+	if ((starts || p->kind == PLAN_PREPARE) && p->net.mode == NET_ROUTED && (!p->net.ifname || !p->net.table))
 		return "net.ifname";
 	return NULL;
 }

@@ -122,7 +122,7 @@ static void test_refused(void **state)
 	unit_host_done(&h);
 	unit_host(&h, "{'image':'a','network':'none'}");
 	h.lease.cell = true;
-	start_fails(&h, ERR_FAILED, "a prepared worker has a routed network");
+	start_fails(&h, ERR_FAILED, "the prepared worker has another network");
 	unit_host_done(&h);
 }
 
@@ -307,6 +307,32 @@ static void test_cell_matches_start(void **state)
 	unit_host_done(&h);
 }
 
+static void test_plain_cell(void **state)
+{
+	struct unit_host h;
+	struct plan *cell, *start;
+	struct error err;
+	auto_free char *text = NULL;
+	auto_free void *bytes = NULL;
+	size_t size;
+
+	(void)state;
+	unit_host(&h, "{'image':'a','network':'none'}");
+	h.lease.cell = h.lease.plain = true;
+	h.lease.addr.s_addr = 0;
+	start = unit_start(&h);
+	assert_true(start->use_cell && start->net.mode == NET_NONE);
+	assert_int_equal(plan_build_prepare(&h.in, &cell, &err), 0);
+	text = unit_print(cell);
+	assert_true(cell->net.mode == NET_NONE && cell->undo.n == 0);
+	unit_expect_line(text, "namespaces user,net");
+	plan_free(start);
+	assert_int_equal(plan_encode(cell, &bytes, &size), 0);
+	assert_int_equal(plan_decode(bytes, size, &start, &err), 0);
+	plan_free(cell);
+	unit_host_done(&h);
+}
+
 static void test_rekind(void **state)
 {
 	struct unit_host h;
@@ -340,7 +366,7 @@ int main(void)
 		cmocka_unit_test(test_env),
 		cmocka_unit_test(test_prepare),
 		cmocka_unit_test(test_cell_matches_start),
-		cmocka_unit_test(test_rekind),
+		cmocka_unit_test(test_plain_cell), cmocka_unit_test(test_rekind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
