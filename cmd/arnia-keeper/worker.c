@@ -19,7 +19,7 @@
 #define STARTING_MAX 4
 #define REFILL_MS 10 /* after the last job: it has the processors to itself first */
 #define REFILL_MAX_MS 5000
-#define TRIM_MS 1000
+#define TRIM_MS 250 /* after the last job; another rush would need them again */
 #define ORPHAN_BIT (1ull << 63)
 
 static void tell_result(struct keeper *k, uint64_t seq, const char *id, uint32_t worker,

@@ -56,8 +56,10 @@ from() {
 
 @test "the client's own address arrives at a published port" {
   arnia run -d --name log -p 8090:80 -v "$ARNIA_FAKES:/fakes:ro" busybox /fakes/netecho tcp 80
-  outside sh -c "echo | nc -w 2 $HOST_ADDR 8090" > "$BATS_TEST_TMPDIR/out" || true
-  grep -q "from $PEER_ADDR" "$BATS_TEST_TMPDIR/out"
+  answered() { # once it listens
+    outside sh -c "echo | nc -w 2 $HOST_ADDR 8090" > "$BATS_TEST_TMPDIR/out" && grep -q "from $PEER_ADDR" "$BATS_TEST_TMPDIR/out"
+  }
+  wait_until 50 answered
   arnia rm -f log
 }
 
