@@ -145,7 +145,7 @@ void cell_names(const struct daemon *d, const struct lease *l, char ifname[16], 
 
 /* ---- events.c ---- */
 struct event_log;
-struct event_log *events_open(const struct instance *in, struct error *err);
+struct event_log *events_open(struct loop *l, const struct instance *in, struct error *err);
 void events_close(struct event_log *e);
 /* data is consumed, may be NULL. */
 void event_emit(struct daemon *d, const char *type, const struct machine *m, const struct rpc_call *by, json *data);

@@ -18,6 +18,7 @@
 #define FILE_NAME "events.jsonl"
 #define OLD_NAME "events.jsonl.1"
 #define FILE_MAX (1u << 20) /* bytes, then it becomes the older file */
+#define REPLAY_US 2000 /* of one turn of the loop */
 
 struct follower {
 	struct follower *next;
@@ -25,12 +26,22 @@ struct follower {
 	struct rpc_call *call;
 	struct strv names;
 	struct arena arena;
+	bool follow; /* beyond what there is */
+	uint64_t seq, time_ns; /* wants those later than these */
+	json *held;
 };
 struct event_log {
 	int dir, fd;
 	uint64_t seq; /* last used */
 	off_t size;
-	struct follower *followers;
+	struct loop *loop;
+	struct follower *followers; /* hear of each as it happens */
+	struct {
+		struct follower *first; /* whose turn it is; then those who wait */
+		struct strbuf text; /* for the first: both files, and what happens meanwhile */
+		size_t at;
+		bool loaded, scheduled;
+	} replay;
 };
 
 static uint64_t line_seq(const json *j)
@@ -76,11 +87,12 @@ static int open_file(struct event_log *e)
 	return 0;
 }
 
-struct event_log *events_open(const struct instance *in, struct error *err)
+struct event_log *events_open(struct loop *l, const struct instance *in, struct error *err)
 {
 	struct event_log *e = mem_alloc(sizeof(*e));
 	int r = 0;
 
+	e->loop = l;
 	e->fd = -1;
 	e->dir = open(in->run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (e->dir < 0 || (r = open_file(e)) < 0) {
@@ -93,14 +105,17 @@ struct event_log *events_open(const struct instance *in, struct error *err)
 	return e;
 }
 
-static void follower_free(struct follower *f)
+static void unlink_from(struct follower **pp, const struct follower *f)
 {
-	struct follower **pp = &f->log->followers;
-
 	while (*pp && *pp != f)
 		pp = &(*pp)->next;
 	if (*pp)
 		*pp = f->next;
+}
+
+static void follower_free(struct follower *f)
+{
+	json_unref(f->held);
 	arena_done(&f->arena);
 	free(f);
 }
@@ -109,8 +124,6 @@ void events_close(struct event_log *e)
 {
 	if (!e)
 		return;
-	while (e->followers)
-		follower_free(e->followers);
 	fd_close(&e->fd);
 	fd_close(&e->dir);
 	free(e);
@@ -145,6 +158,8 @@ static void append(struct event_log *e, const json *j)
 	auto_free char *line = str_fmt("%s\n", text);
 	size_t n = strlen(line);
 
+	if (e->replay.loaded)
+		strbuf_add_n(&e->replay.text, line, n);
 	if (e->size + (off_t)n > (off_t)FILE_MAX)
 		rotate(e);
 	if (fd_write_all(e->fd, line, n) == 0) {
@@ -181,48 +196,113 @@ void event_emit(struct daemon *d, const char *type, const struct machine *m, con
 	}
 }
 
-struct replay {
-	struct follower *f;
-	uint64_t seq, time_ns; /* later than these */
-	json *held; /* the last match is not sent before the next, so that the final reply can be it */
-	bool follow;
-};
-
-static bool replay_line(void *arg, json *j)
+static bool replay_line(struct follower *f, json *j)
 {
-	struct replay *r = arg;
 	const char *t = NULL;
 	uint64_t ns = 0;
 
-	if (line_seq(j) <= r->seq || !wanted(r->f, j))
-		return true;
-	if (r->time_ns && (json_get_str(j, "time", &t, NULL) < 0 || time_parse(t, 0, &ns) < 0 || ns < r->time_ns))
-		return true;
-	if (r->held)
-		rpc_reply_more(r->f->call, r->held);
-	r->held = json_ref(j);
-	return true;
+	if (line_seq(j) <= f->seq || !wanted(f, j))
+		return false;
+	return !f->time_ns ||
+	       (json_get_str(j, "time", &t, NULL) >= 0 && time_parse(t, 0, &ns) >= 0 && ns >= f->time_ns);
+}
+
+/* The last match is not sent before the next, so that the final reply can be it. */
+static void replay_send(struct follower *f, json *j)
+{
+	if (f->held)
+		rpc_reply_more(f->call, f->held);
+	f->held = json_ref(j);
+}
+
+static void replay_load(struct event_log *e)
+{
+	static const char *const names[] = { OLD_NAME, FILE_NAME };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		auto_free char *text = NULL;
+
+		if (file_read_at(e->dir, names[i], 2 * FILE_MAX, &text, NULL) > 0)
+			strbuf_add(&e->replay.text, text);
+	}
+	e->replay.loaded = true;
+}
+
+static void replay_done(struct event_log *e)
+{
+	strbuf_done(&e->replay.text);
+	e->replay.loaded = false;
+	e->replay.at = 0;
+}
+
+static void replay_finish(struct event_log *e)
+{
+	struct follower *f = e->replay.first;
+
+	replay_done(e);
+	unlink_from(&e->replay.first, f);
+	if (!f->follow) {
+		rpc_reply(f->call, f->held ? ptr_steal(&f->held) : json_new_obj());
+		follower_free(f);
+		return;
+	}
+	if (f->held)
+		rpc_reply_more(f->call, ptr_steal(&f->held));
+	f->next = e->followers;
+	e->followers = f;
+}
+
+static void replay_schedule(struct event_log *e);
+
+/* One after another, and each a little at a time: all that is asked for may take seconds. */
+static void replay_step(void *arg)
+{
+	struct event_log *e = arg;
+	uint64_t end = time_mono_us() + REPLAY_US;
+
+	e->replay.scheduled = false;
+	if (!e->replay.first)
+		return;
+	if (!e->replay.loaded)
+		replay_load(e);
+	while (e->replay.at < e->replay.text.len && time_mono_us() < end) {
+		const char *line = strbuf_cstr(&e->replay.text) + e->replay.at;
+		size_t n = strcspn(line, "\n");
+		auto_json json *j = json_parse(line, n, NULL); /* a torn line is passed over */
+
+		if (j && replay_line(e->replay.first, j))
+			replay_send(e->replay.first, j);
+		e->replay.at += n + 1;
+	}
+	if (e->replay.at >= e->replay.text.len)
+		replay_finish(e);
+	replay_schedule(e);
+}
+
+static void replay_schedule(struct event_log *e)
+{
+	if (e->replay.scheduled || !e->replay.first)
+		return;
+	e->replay.scheduled = true;
+	loop_defer(e->loop, replay_step, e);
 }
 
 static void on_gone(struct rpc_call *c, void *arg)
 {
+	struct follower *f = arg;
+	struct event_log *e = f->log;
+
 	(void)c;
-	follower_free(arg);
+	if (e->replay.first == f)
+		replay_done(e);
+	unlink_from(&e->replay.first, f);
+	unlink_from(&e->followers, f);
+	follower_free(f);
 }
 
-static int parse_since(const json *p, struct replay *r, struct error *err)
+static int parse_since(const char *since, struct follower *f, struct error *err)
 {
-	const char *since = NULL;
-
-	if (json_get_str(p, "since", &since, err) < 0)
-		return -EINVAL;
-	if (!since) {
-		r->seq = r->follow ? UINT64_MAX : 0;
-		return 0;
-	}
-	if (parse_u64(since, &r->seq) == 0)
-		return 0;
-	if (time_parse(since, time_real_ns(), &r->time_ns) == 0)
+	if (!since || parse_u64(since, &f->seq) == 0 || time_parse(since, time_real_ns(), &f->time_ns) == 0)
 		return 0;
 	return err_set_kind(err, -EINVAL, ERR_USAGE, "since: expected a sequence number, a time or a duration");
 }
@@ -230,35 +310,36 @@ static int parse_since(const json *p, struct replay *r, struct error *err)
 void api_events(struct rpc_call *c, void *arg)
 {
 	struct daemon *d = arg;
-	struct follower *f = mem_alloc(sizeof(*f));
-	struct replay r = { .f = f };
+	struct event_log *e = d->events;
+	struct follower *f = mem_alloc(sizeof(*f)), **end = &e->replay.first;
+	const char *since = NULL;
 	struct error err = { 0 };
+	int r;
 
-	f->log = d->events;
+	f->log = e;
 	f->call = c;
-	if (json_get_bool(rpc_params(c), "follow", &r.follow, &err) < 0 ||
-	    api_names(rpc_params(c), "names", &f->arena, &f->names, &err) < 0 ||
-	    parse_since(rpc_params(c), &r, &err) < 0) {
+	r = json_get_bool(rpc_params(c), "follow", &f->follow, &err);
+	if (r >= 0)
+		r = api_names(rpc_params(c), "names", &f->arena, &f->names, &err);
+	if (r >= 0)
+		r = json_get_str(rpc_params(c), "since", &since, &err);
+	if (r >= 0)
+		r = parse_since(since, f, &err);
+	if (r >= 0 && !rpc_wants_more(c))
+		r = err_set_kind(&err, -EINVAL, ERR_USAGE, "Events: call it with \"more\"");
+	if (r < 0) {
 		rpc_fail(c, &err);
 		follower_free(f);
 		return;
 	}
-	if (!rpc_wants_more(c)) {
-		err_set_kind(&err, -EINVAL, ERR_USAGE, "Events: call it with \"more\"");
-		rpc_fail(c, &err);
-		follower_free(f);
-		return;
-	}
-	each_line(d->events->dir, OLD_NAME, replay_line, &r);
-	each_line(d->events->dir, FILE_NAME, replay_line, &r);
-	if (!r.follow) {
-		rpc_reply(c, r.held ? r.held : json_new_obj());
-		follower_free(f);
-		return;
-	}
-	if (r.held)
-		rpc_reply_more(c, r.held);
-	f->next = d->events->followers;
-	d->events->followers = f;
 	rpc_on_gone(c, on_gone, f);
+	if (f->follow && !since) { /* only what is to come */
+		f->next = e->followers;
+		e->followers = f;
+		return;
+	}
+	while (*end)
+		end = &(*end)->next;
+	*end = f;
+	replay_schedule(e);
 }

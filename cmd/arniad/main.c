@@ -114,7 +114,7 @@ static int set_up(struct daemon *d, struct error *err)
 	d->facts.plan.caps = caps_kernel_all(); /* by prctl(2), which is closed to us later */
 	d->leases = lease_pool_new(d->ids.id_base, d->ids.id_end, d->ids.pool);
 	exclude_subids(d);
-	if (!(d->events = events_open(&d->in, err)) || (r = watch_init(d, err)) < 0 || (r = reconcile_load(d, err)) < 0)
+	if (!(d->events = events_open(d->loop, &d->in, err)) || (r = watch_init(d, err)) < 0 || (r = reconcile_load(d, err)) < 0)
 		return r < 0 ? r : -EIO;
 	sock = str_fmt("%s/keeper.sock", d->in.run);
 	d->keeper = keeper_new(d->loop, sock, &reconcile_ops, d);
