@@ -246,6 +246,13 @@ static int start_wait(void *ctx, struct error *err)
 	return child_wait(s->job, &s->child, guest_steps, err);
 }
 
+/* Whoever asked takes the failed start's lease back: nothing may go on under its address. */
+static void drop_cell(struct worker *w)
+{
+	fd_close(&w->userns);
+	fd_close(&w->netns);
+}
+
 int start_run(struct job *j, struct error *err)
 {
 	struct start s = { .job = j,
@@ -266,6 +273,7 @@ int start_run(struct job *j, struct error *err)
 			child_last_words(j, &s.child, guest_steps, err);
 		r = err->code;
 		steps_undo(l, &s, at);
+		drop_cell(j->w);
 	} else {
 		j->pid = s.child.pid;
 	}
