@@ -146,7 +146,7 @@ cgroup2_mount() {
 }
 
 leaks_note() {
-  echo "mounts: $(sed 's/^[0-9]* [0-9]* //' /proc/self/mountinfo | grep -v "/run/netns\|nsfs" | sort | md5sum)"
+  echo "mounts: $(sed 's/^[0-9]* [0-9]* //' /proc/self/mountinfo | grep -F "$ARNIA_ROOT" | sort)" # others make and undo theirs meanwhile
   echo "links: $(ip -n "$HOST_NS" -o link | awk -F': ' '{print $2}' | sort | tr '\n' ' ')"
   echo "nft: $(on_host nft list ruleset | md5sum)"
   echo "routes: $(ip -n "$HOST_NS" route | sort | md5sum)"
