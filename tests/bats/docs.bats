@@ -89,7 +89,8 @@ table() {
 
 @test "man pages: one for each program, without a remark from mandoc" {
   local program
-  for program in $(ls cmd); do
+  for program in cmd/*; do
+    program=${program#cmd/}
     compgen -G "man/$program.[1-8]" > /dev/null || { echo "no page for $program"; return 1; }
   done
   if command -v mandoc > /dev/null; then mandoc -T lint -W warning man/*.[1-8]; fi
