@@ -258,7 +258,7 @@ fuzz:
 # ---- machine set-up ------------------------------------------------------------------------------
 DEPS := gcc make libc6-dev libmnl-dev libnftnl-dev libseccomp-dev libcap-dev libjson-c-dev libarchive-dev \
 	libcmocka-dev busybox-static bats clang llvm shellcheck cppcheck mandoc strace jq socat \
-	iproute2 iputils-ping nftables mmdebstrap crun runc qemu-system-x86 cpio zstd xz-utils procps kmod \
+	iproute2 iputils-ping nftables mmdebstrap crun runc qemu-system-x86 cpio zstd xz-utils procps kmod bsdextrautils \
 	e2fsprogs tmux netcat-openbsd curl util-linux pkg-config
 deps:
 	@sh tests/deps.sh $(DEPS)
