@@ -39,7 +39,7 @@ teardown() {
     echo "memory: $RSS_BEFORE kB before, $(peak "$PID_BEFORE") kB at most"
     return 1
   }
-  ! grep -E 'Sanitizer|runtime error' "$ARNIA_ROOT/run/log/keeper.log"
+  refute grep -E 'Sanitizer|runtime error' "$ARNIA_ROOT/run/log/keeper.log"
 }
 
 # raw [OPTIONS] MODE [ARG...]: the client without manners
@@ -80,6 +80,16 @@ answers() {
   ! grep -q asan "/proc/$PID_BEFORE/maps" || s=5
   timeout "$s" nsenter --net="/run/netns/$HOST_NS" "$ARNIA_BIN/arnia" list -q > /dev/null
 }
+# Bash's "!" is no failure within a function.
+refute() {
+  if "$@" > /dev/null 2>&1; then
+    echo "should have failed: $*"
+    return 1
+  fi
+}
+no_control_bytes() { # on standard input
+  refute env LC_ALL=C grep -q $'[\x01-\x08\x0b-\x1f\x7f]'
+}
 # call METHOD [PARAMETERS]: a request, ended as the protocol wants it
 call() {
   printf '{"method":"io.arnia.%s","parameters":%s}\0' "$1" "${2:-{\}}"
@@ -98,7 +108,6 @@ call() {
   [[ -z "$(find "$ARNIA_ROOT/run" "$ARNIA_ROOT/lib" -maxdepth 2 -perm /022 ! -type l ! -type s)" ]]
   run find "$ARNIA_ROOT/run" -type s
   [[ "${#lines[@]}" -eq 2 ]]
-  run call Version
   run raw -u 65534 -g 65534 talk < <(call Version)
   [[ "$status" -eq 4 ]] # cannot connect
 }
@@ -194,7 +203,7 @@ varlink_text() {
   out="$BATS_TEST_TMPDIR/answers"
   [[ "$(wc -l < "$out")" -eq "$n" ]]
   [[ "$(grep -c '"error":"io.arnia.\(Usage\|NotFound\)"' "$out")" -eq "$n" ]] || { grep -v '"error":"io.arnia.\(Usage\|NotFound\)"' "$out"; return 1; }
-  ! LC_ALL=C grep -q $'[\x01-\x08\x0b-\x1f\x7f]' "$out"
+  no_control_bytes < "$out"
   # a name that is fine, and a new one that is not
   for n in '""' '".."' '"a/b"' '"a\nb"' '"\u001b"' '"0123456789abcdef"' '"-x"' null 1 '[]'; do
     run raw -m 300 half < <(call Rename "{\"name\":\"box\",\"newName\":$n}")
@@ -216,7 +225,7 @@ varlink_text() {
       run_arnia ${verb%:*} "$name" ${verb#"${verb%:*}"}
       [[ "$status" -eq 2 || "$status" -eq 3 || "$status" -eq 125 ]] || return 1
       [[ -z "$output" && "$(wc -l <<< "$stderr")" -le 2 ]]
-      ! LC_ALL=C grep -q $'[\x01-\x08\x0b-\x1f\x7f]' <<< "$stderr"
+      no_control_bytes <<< "$stderr"
     done
   done
 }
@@ -374,8 +383,8 @@ varlink_text() {
 # ---- at the same time ----
 
 @test "kill, stop, start, restart, remove of one machine by many at once: no crash, and all is told" {
-  local i round
-  for round in 1 2 3; do
+  local i
+  for _ in 1 2 3; do
     arnia run -d --rm --name hunted busybox sleep 100000 > /dev/null
     for i in 1 2 3 4 5 6; do
       call Kill '{"name":"hunted"}' | raw -m 3000 half > /dev/null 2>&1 &
@@ -384,7 +393,7 @@ varlink_text() {
       call Remove '{"name":"hunted","force":true}' | raw -m 3000 half > /dev/null 2>&1 &
     done
     wait
-    ! arnia info hunted > /dev/null 2>&1
+    refute arnia info hunted
     arnia create --name tossed --network none busybox sleep 100000 > /dev/null
     for i in 1 2 3 4; do
       for m in Start Kill Restart Stop; do call $m '{"name":"tossed","timeout":0}'; done | raw -m 5000 half > /dev/null 2>&1 &
@@ -399,7 +408,7 @@ varlink_text() {
     done
     wait
     arnia rm -f tossed > /dev/null 2>&1 || true
-    ! arnia info tossed > /dev/null 2>&1
+    refute arnia info tossed
   done
   [[ "$(arnia list -q | wc -l)" -eq 1 ]]
   [[ "$(arnia host info -f json | jq '.idsLent - .cellsReady')" -le 2 ]] # box, and a cell in the making
@@ -424,12 +433,12 @@ b" busybox sh -c $'sleep 100000 # \e]0;title\a \n forged: line \x7f' $'arg\e[2J'
     # shellcheck disable=SC2086
     run_arnia $v
     [[ "$status" -eq 0 || "$v" == "list -a" ]] || return 1
-    ! LC_ALL=C grep -q $'[\x01-\x08\x0b-\x1f\x7f]' <<< "$output$stderr" || { echo "in: $v"; return 1; }
+    no_control_bytes <<< "$output$stderr" || { echo "in: $v"; return 1; }
   done
   arnia exec esc true $'\e[31m' $'\n"sequence":1'
   arnia events --since 0 -f json | jq -e -s 'all(.[]; .sequence > 0)' > /dev/null
   [[ "$(arnia events --since 0 -f json | wc -l)" -eq "$(arnia events --since 0 -f json | jq -r .sequence | sort -un | wc -l)" ]]
-  ! LC_ALL=C grep -q $'[\x01-\x08\x0b-\x1f\x7f]' "$ARNIA_ROOT/run/log/keeper.log"
+  no_control_bytes < "$ARNIA_ROOT/run/log/keeper.log"
   # a command as long as they come does not burst the file of events
   { printf '{"method":"io.arnia.Exec","parameters":{"name":"esc","command":["'; head -c 100000 /dev/zero | tr '\0' '\1' | sed 's/\x01/\\u001b/g'; printf '"]}}\0'; } > "$BATS_TEST_TMPDIR/r"
   raw half < "$BATS_TEST_TMPDIR/r" > /dev/null
