@@ -256,13 +256,16 @@ fuzz:
 	@sh tests/run-libfuzzer.sh $(O)/fuzz $(FUZZ_TIME) $(patsubst tests/fuzz/fuzz_%.c,%,$(call pick,$(fuzz_src)))
 
 # ---- machine set-up ------------------------------------------------------------------------------
-DEPS := gcc make libc6-dev libmnl-dev libnftnl-dev libseccomp-dev libcap-dev libjson-c-dev libarchive-dev \
-	libcmocka-dev busybox-static bats clang llvm shellcheck cppcheck mandoc strace jq socat \
-	iproute2 iputils-ping nftables mmdebstrap crun runc qemu-system-x86 cpio zstd xz-utils procps kmod bsdextrautils \
-	e2fsprogs tmux netcat-openbsd curl util-linux pkg-config
+# To build and use it; then what tests need as well.
+BUILD_DEPS := gcc make libc6-dev libmnl-dev libnftnl-dev libseccomp-dev libcap-dev libjson-c-dev \
+	libarchive-dev busybox-static iproute2 mmdebstrap jq curl procps
+DEPS := $(BUILD_DEPS) libcmocka-dev bats clang llvm shellcheck cppcheck mandoc strace socat iputils-ping \
+	nftables crun runc qemu-system-x86 cpio zstd xz-utils kmod bsdextrautils e2fsprogs tmux netcat-openbsd \
+	util-linux pkg-config
 deps:
 	@sh tests/deps.sh $(DEPS)
-quickstart: deps
+quickstart:
+	@sh tests/deps.sh $(BUILD_DEPS)
 	@$(MAKE) all
 	@ARNIA_BUILD=$(OUT) bash tests/quickstart.sh
 
@@ -277,12 +280,16 @@ install:
 	$(if $(filter arnia-oci,$(progs)),ln -sfn ../libexec/arnia/arnia-oci $(inst)/bin/arnia-oci)
 	cp -R $(R)/share/arnia/. $(inst)/share/arnia/
 	for m in $(wildcard man/*.[1-8]); do install -D -m 644 $$m $(inst)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
+	install -d $(inst)/share/bash-completion/completions $(inst)/share/fish/vendor_completions.d
+	$(R)/bin/arnia completion bash > $(inst)/share/bash-completion/completions/arnia
+	$(R)/bin/arnia completion fish > $(inst)/share/fish/vendor_completions.d/arnia.fish
 	install -d $(inst)/lib/systemd/system
 	for u in arnia.service arnia.socket; do sed 's|@LIBEXECDIR@|$(PREFIX)/libexec/arnia|' systemd/$$u \
 		> $(inst)/lib/systemd/system/$$u || exit 1; done
 uninstall:
 	rm -f $(inst)/lib/systemd/system/arnia.service $(inst)/lib/systemd/system/arnia.socket
-	rm -f $(inst)/bin/arnia $(inst)/bin/arnia-oci
+	rm -f $(inst)/bin/arnia $(inst)/bin/arnia-oci $(inst)/share/bash-completion/completions/arnia \
+		$(inst)/share/fish/vendor_completions.d/arnia.fish
 	rm -rf $(inst)/libexec/arnia $(inst)/share/arnia
 	for m in $(wildcard man/*.[1-8]); do rm -f $(inst)/share/man/man$${m##*.}/$${m##*/}; done
 clean:
