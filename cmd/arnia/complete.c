@@ -83,35 +83,35 @@ static void add_cases(struct strbuf *b)
 	}
 }
 
-/* Sets `words` from kind and opts; the same for bash and zsh. */
+/* Sets `out` from kind and opts; the same for bash and zsh, in which `path` and `words` are not ours to use. */
 static const char names_script[] =
 	"  case $kind in\n"
-	"    machines) words=$(arnia --no-start list -f plain -o name 2>/dev/null) ;;\n"
-	"    images) words=$(arnia --no-start image list -f plain -o name 2>/dev/null) ;;\n"
-	"    verbs) words=$verbs ;;\n"
-	"    shells) words='bash zsh fish' ;;\n"
+	"    machines) out=$(arnia --no-start list -f plain -o name 2>/dev/null) ;;\n"
+	"    images) out=$(arnia --no-start image list -f plain -o name 2>/dev/null) ;;\n"
+	"    verbs) out=$verbs ;;\n"
+	"    shells) out='bash zsh fish' ;;\n"
 	"  esac\n";
 
 static void add_function(struct strbuf *b)
 {
-	strbuf_add(b, "_arnia_words() {\n  local path=$1 cur=$2 kind=none opts= words= verbs='");
+	strbuf_add(b, "_arnia_words() {\n  local at=$1 cur=$2 kind=none opts= out= verbs='");
 	add_names(b, verbs, verbs_n, false);
-	strbuf_add(b, "'\n  case $path in\n    '') words=$verbs opts=\"");
+	strbuf_add(b, "'\n  case $at in\n    '') out=$verbs opts=\"");
 	add_options(b, &global_options);
 	strbuf_add(b, "\" ;;\n");
 	add_cases(b);
 	strbuf_add(b, "  esac\n");
 	strbuf_add(b, names_script);
 	strbuf_add(b,
-		   "  case $path in image | images | template | host) words=$opts ;; esac\n"
-		   "  case $cur in -*) words=$opts ;; esac\n"
-		   "  printf '%s\\n' $words\n}\n"
+		   "  case $at in image | images | template | host) out=$opts ;; esac\n"
+		   "  case $cur in -*) out=$opts ;; esac\n"
+		   "  printf '%s\\n' $out\n}\n"
 		   /* The first word that is no option, and for a noun the second. */
-		   "_arnia_path() {\n  local w path=\n  for w in \"$@\"; do\n    case $w in\n      -*) ;;\n"
-		   "      *)\n        case $path in\n          '') path=$w ;;\n"
-		   "          image | images | template) path=\"image $w\" ;;\n"
-		   "          host) path=\"host $w\" ;;\n        esac ;;\n    esac\n  done\n"
-		   "  printf '%s' \"$path\"\n}\n");
+		   "_arnia_path() {\n  local w at=\n  for w in \"$@\"; do\n    case $w in\n      -*) ;;\n"
+		   "      *)\n        case $at in\n          '') at=$w ;;\n"
+		   "          image | images | template) at=\"image $w\" ;;\n"
+		   "          host) at=\"host $w\" ;;\n        esac ;;\n    esac\n  done\n"
+		   "  printf '%s' \"$at\"\n}\n");
 }
 
 static void add_bash(struct strbuf *b)
