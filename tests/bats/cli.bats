@@ -744,7 +744,7 @@ END
 @test "completion scripts: the shells take them, and they offer verbs, options and names" {
   for shell in bash zsh fish; do
     run -0 "$ARNIA" completion $shell
-    for v in $(verbs); do [[ $output =~ [\ \'\"]$v[\ \'\"] ]] || { echo "$shell: no $v"; return 1; }; done
+    for v in $(verbs); do [[ $output =~ [\ \'\"]${v}[\ \'\"] ]] || { echo "$shell: no $v"; return 1; }; done
   done
   "$ARNIA" completion bash > "$BATS_TEST_TMPDIR/completion"
   run -0 env PATH="$(dirname "$ARNIA"):$PATH" bash -c ". '$BATS_TEST_TMPDIR/completion'
