@@ -50,7 +50,7 @@ static int destroy_layers(void *ctx, struct error *err)
 {
 	struct destroy *d = ctx;
 
-	return folder_remove(d->plan->layers_dir, err);
+	return folder_discard(d->job, err);
 }
 
 static int destroy_cgroup(void *ctx, struct error *err)
@@ -94,21 +94,25 @@ static int undo_one(struct destroy *d, uint32_t what, struct error *err)
 	return err_set(err, -EPROTO, "unknown undo %u", what);
 }
 
-/* All of it, also when one fails; the first error is told. */
+/* All of it, also when one fails; the first error is told. The files last: the answer need not wait for them. */
 static int walk_back(struct destroy *d, struct error *err)
 {
+	bool layers = false;
 	int first = 0;
 
 	for (size_t i = d->plan->undo.n; i-- > 0;) {
+		uint32_t what = d->plan->undo.v[i];
 		struct error e = { 0 };
-		int r = undo_one(d, d->plan->undo.v[i], &e);
+		int r;
 
+		layers |= what == PLAN_UNDO_LAYERS;
+		r = what == PLAN_UNDO_LAYERS ? 0 : undo_one(d, what, &e);
 		if (r < 0 && first == 0) {
 			*err = e;
 			first = r;
 		}
 	}
-	return first;
+	return first == 0 && layers ? undo_one(d, PLAN_UNDO_LAYERS, err) : first;
 }
 
 int destroy_run(struct job *j, struct error *err)

@@ -101,8 +101,9 @@ int host_teardown_run(struct job *j, struct error *err);   /* PLAN_HOST_TEARDOWN
 int template_build_run(struct job *j, struct error *err);  /* PLAN_TEMPLATE_BUILD */
 int template_remove_run(struct job *j, struct error *err); /* PLAN_TEMPLATE_REMOVE */
 int remove_run(struct job *j, struct error *err);	   /* PLAN_REMOVE */
-/* The container's folder with all that is in it; a missing one is fine. */
-int folder_remove(const char *dir, struct error *err);
+/* The container's folder with all that is in it; a missing one is fine. It is out of the way, and the daemon told
+ * (PLAN_DISCARDED), before its files are deleted. The last act of a job. */
+int folder_discard(struct job *j, struct error *err);
 
 /* ---- stdio.c: descriptors 0, 1, 2 of the program, as start and exec prepare them ---- */
 struct stdio {

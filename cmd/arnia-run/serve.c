@@ -28,6 +28,7 @@ static const struct {
 
 #define BODY_MAX (FRAME_MAX - sizeof(struct frame_head))
 #define REST_MS 5 /* without a job: the worker puts itself in order */
+#define LINGER_MS 20 /* before one that can take no other job ends */
 
 int job_send(const struct job *j, enum kp_type type, const void *body, size_t n, const int *fds, size_t nfds)
 {
@@ -161,15 +162,21 @@ static int serve_one(struct worker *w, struct frame *f)
 	return send_result(&j, &err);
 }
 
+static bool wait_for_job(struct worker *w, int ms)
+{
+	struct pollfd p = { .fd = w->keeper, .events = POLLIN };
+
+	return poll(&p, 1, ms) != 0;
+}
+
 /* The mounts of the last job go when there is nothing else to do: taking them down costs as much as a third of a start,
  * and the container that was just started is at work then. */
 static int rest(struct worker *w)
 {
-	struct pollfd p = { .fd = w->keeper, .events = POLLIN };
 	struct error err = { 0 };
 	int r;
 
-	if (!w->staged || poll(&p, 1, REST_MS) != 0)
+	if (!w->staged || wait_for_job(w, REST_MS))
 		return 0;
 	r = worker_restage(w, &err);
 	if (r < 0)
@@ -192,5 +199,8 @@ int worker_serve(struct worker *w)
 			break;
 		r = serve_one(w, &f);
 	}
+	/* An end costs as much as rest() does, and an overlay that is let go of waits for a grace period. */
+	if (r == 0 && w->spent)
+		wait_for_job(w, LINGER_MS);
 	return r < 0 && r != -EPIPE && r != -ECONNRESET ? ERR_FAILED : 0;
 }

@@ -100,8 +100,13 @@ static void shutdown_check(void *arg)
 
 	for (struct machine *m = d->machines; m; m = m->next)
 		busy += is_busy(m);
-	if (!busy && !d->tearing_down)
+	if (!busy && !d->discarding && !d->tearing_down)
 		tear_down(d);
+}
+
+void shutdown_go_on(struct daemon *d)
+{
+	loop_defer(d->loop, shutdown_check, d);
 }
 
 static void shutdown_step(struct daemon *d, struct machine *m, const struct error *err, void *arg)
@@ -157,7 +162,7 @@ void api_host_shutdown(struct rpc_call *c, void *arg)
 	d->shutting_down = true;
 	d->shutdown_call = c;
 	rpc_on_gone(c, shutdown_gone, d);
-	if (!busy) {
+	if (!busy && !d->discarding) {
 		tear_down(d);
 		return;
 	}

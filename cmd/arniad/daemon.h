@@ -224,6 +224,7 @@ struct daemon {
 	size_t n_machines;
 	struct job *jobs;
 	size_t n_jobs;
+	size_t discarding; /* folders of removed machines that are still being deleted */
 	uint64_t next_seq;
 	struct facts facts;
 	struct event_log *events;
@@ -270,6 +271,7 @@ void api_image_remove(struct rpc_call *c, void *arg);
 void api_host_info(struct rpc_call *c, void *arg);
 void api_host_doctor(struct rpc_call *c, void *arg);
 void api_host_shutdown(struct rpc_call *c, void *arg);
+void shutdown_go_on(struct daemon *d); /* something it waited for is over */
 /* As json_get_strv, of a list that has bounds. */
 int api_names(const json *p, const char *key, struct arena *a, struct strv *ret, struct error *err);
 /* Find the machine named by "name" in the parameters, or fail the call and return NULL. */

@@ -86,7 +86,7 @@ static void on_folder_swept(struct daemon *d, const struct kp_result *r, const c
 	(void)d;
 	(void)data;
 	if (r->error.code)
-		log_warn("sweep %s: %s", id, r->error.text);
+		log_warn("sweep %s: %s", *id ? id : "the trash", r->error.text);
 }
 
 static void remove_folder(struct daemon *d, const char *id)
@@ -185,6 +185,17 @@ static void sweep_cgroups(struct daemon *d)
 	closedir(dir);
 }
 
+/* What the last daemon's workers had no time for. */
+static void sweep_trash(struct daemon *d)
+{
+	auto_free char *dir = str_fmt("%s/trash", d->in.state);
+	struct plan p = { .kind = PLAN_REMOVE, .id = "", .name = "", .run = d->in.run, .state = d->in.state,
+			  .share = d->in.share, .layers_dir = dir };
+
+	if (faccessat(AT_FDCWD, dir, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		submit(d, "", &p, on_folder_swept);
+}
+
 /* Of each what says most: a plan, else a cgroup, which may hold processes that use the folder. */
 void remains_sweep(struct daemon *d)
 {
@@ -192,4 +203,5 @@ void remains_sweep(struct daemon *d)
 	sweep_cgroups(d);
 	store_each_folder(&d->store, sweep_folder, d);
 	store_each_state(&d->store, sweep_state, d);
+	sweep_trash(d);
 }

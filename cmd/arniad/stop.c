@@ -219,24 +219,88 @@ static void clean_failed(struct daemon *d, struct machine *m, const struct error
 		machine_not_removed(d, m, &err);
 }
 
-static void on_cleaned(struct daemon *d, const struct kp_result *r, const char *data, void *arg)
+/* A job that undoes or removes a machine. It is told twice: when the machine's folder is out of the way, and when its
+ * files are deleted, which nobody waits for. */
+struct parting {
+	struct machine *m; /* not to be touched once told */
+	char id[ID_LEN + 1];
+	bool told;
+	struct remove_op *op; /* else it is a clean-up */
+};
+
+static void remove_end(struct daemon *d, struct remove_op *op, const struct error *why);
+static void clean_end(struct daemon *d, struct machine *m, const struct error *why);
+
+static void parting_tell(struct daemon *d, struct parting *p, const struct error *why)
 {
-	struct machine *m = arg;
+	p->told = true;
+	if (p->op)
+		remove_end(d, p->op, why);
+	else
+		clean_end(d, p->m, why);
+}
+
+static void on_parting_line(struct daemon *d, const char *text, void *arg)
+{
+	struct parting *p = arg;
+
+	if (p->told || !str_eq(text, PLAN_DISCARDED))
+		return;
+	d->discarding++;
+	parting_tell(d, p, &(struct error){ 0 });
+}
+
+static void on_parted(struct daemon *d, const struct kp_result *r, const char *data, void *arg)
+{
+	auto_free struct parting *p = arg;
 
 	(void)data;
+	if (!p->told) {
+		parting_tell(d, p, &r->error);
+		return;
+	}
+	if (r->error.code) /* the next daemon takes it up */
+		log_warn("%s: its files are not all deleted: %s", p->id, r->error.text);
+	if (--d->discarding == 0 && d->shutting_down)
+		shutdown_go_on(d);
+}
+
+static int parting_submit(struct daemon *d, struct machine *m, struct plan *plan, struct remove_op *op, struct error *err)
+{
+	struct job_request j = JOB_NONE;
+	struct parting *p = mem_alloc(sizeof(*p));
+	int r;
+
+	p->m = m;
+	p->op = op;
+	memcpy(p->id, m->config.id, sizeof(p->id));
+	j.kind = plan->kind;
+	j.plan = plan;
+	j.id = m->config.id;
+	j.done = on_parted;
+	j.line = on_parting_line;
+	j.arg = p;
+	r = job_submit(d, &j, NULL, err);
+	if (r < 0)
+		free(p);
+	return r;
+}
+
+static void clean_end(struct daemon *d, struct machine *m, const struct error *why)
+{
 	m->cleaning = false;
-	m->folder_gone = !r->error.code && m->leaves;
+	m->folder_gone = !why->code && m->leaves;
 	m->leaves = false;
 	(void)fail_at("arniad:on-cleaned");
 	/* A worker that was killed says nothing about the machine, and all its steps can be done again. */
-	if (r->error.code == -ECHILD && m->clean_tries++ < CLEAN_TRIES) {
+	if (why->code == -ECHILD && m->clean_tries++ < CLEAN_TRIES) {
 		machine_clean(d, m);
 		return;
 	}
-	if (r->error.code) {
+	if (why->code) {
 		/* the keeper going away is no verdict on the machine: reconcile tries again */
-		if (r->error.code != -EPIPE)
-			clean_failed(d, m, &r->error);
+		if (why->code != -EPIPE)
+			clean_failed(d, m, why);
 		return;
 	}
 	cleaned(d, m);
@@ -262,7 +326,6 @@ static int undo_plan(struct daemon *d, struct machine *m, struct plan **ret_star
 
 void machine_clean(struct daemon *d, struct machine *m)
 {
-	struct job_request j = JOB_NONE;
 	struct plan *start = NULL, undo;
 	struct arena a = { 0 };
 	struct error err = { 0 };
@@ -281,12 +344,7 @@ void machine_clean(struct daemon *d, struct machine *m)
 		m->leaves = m->config.spec.remove || m->to_remove;
 		if (m->to_remove && !m->config.spec.remove)
 			*arena_push(&a, &undo.undo) = PLAN_UNDO_LAYERS;
-		j.kind = PLAN_DESTROY;
-		j.plan = &undo;
-		j.id = m->config.id;
-		j.done = on_cleaned;
-		j.arg = m;
-		r = job_submit(d, &j, NULL, &err);
+		r = parting_submit(d, m, &undo, NULL, &err);
 		m->cleaning = r == 0;
 		plan_free(start);
 		arena_done(&a);
@@ -327,12 +385,6 @@ static void remove_end(struct daemon *d, struct remove_op *op, const struct erro
 	free(op);
 }
 
-static void on_folder_removed(struct daemon *d, const struct kp_result *r, const char *data, void *arg)
-{
-	(void)data;
-	remove_end(d, arg, &r->error);
-}
-
 static void on_folder_gone(void *arg)
 {
 	struct remove_op *op = arg;
@@ -342,7 +394,6 @@ static void on_folder_gone(void *arg)
 
 int machine_remove(struct daemon *d, struct machine *m, op_done done, void *arg, struct error *err)
 {
-	struct job_request j = JOB_NONE;
 	struct plan p = { .kind = PLAN_REMOVE, .id = m->config.id, .name = MACHINE_NAME(m), .run = d->in.run,
 			  .state = d->in.state, .share = d->in.share };
 	auto_free char *dir = str_fmt("%s/containers/%s", d->in.state, m->config.id);
@@ -370,12 +421,7 @@ int machine_remove(struct daemon *d, struct machine *m, op_done done, void *arg,
 		return 0;
 	}
 	p.layers_dir = dir;
-	j.kind = PLAN_REMOVE;
-	j.plan = &p;
-	j.id = m->config.id;
-	j.done = on_folder_removed;
-	j.arg = op;
-	if ((r = job_submit(d, &j, NULL, err)) < 0) {
+	if ((r = parting_submit(d, m, &p, op, err)) < 0) {
 		m->removing = false;
 		machine_save_state(d, m);
 		free(op);

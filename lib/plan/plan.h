@@ -39,6 +39,10 @@ enum plan_stdio {
 };
 
 /* What a start made, in order; teardown goes through it backwards. */
+/* What a job that removes a container's folder says (KP_PROGRESS) when the folder is out of the way and all else of the
+ * job is done: only files that nobody sees any more are left to be deleted. The folder is in the trash then, below state. */
+#define PLAN_DISCARDED "discarded"
+
 enum plan_undo { PLAN_UNDO_CGROUP = 1, PLAN_UNDO_LAYERS, PLAN_UNDO_PUBLISH, PLAN_UNDO_LINK };
 
 struct plan {

@@ -86,10 +86,11 @@ teardown() {
 
 @test "pause stops every process, resume lets them go on" {
   arnia run -d --name ice busybox sh -c 'while :; do echo x >> /tick; done'
+  up=$ARNIA_ROOT/lib/containers/$(arnia info -f json ice | jq -r .id)/upper/tick
+  wait_until 50 test -s "$up"
   arnia pause ice
   [[ "$(state_of ice)" == paused ]]
   sleep 0.2
-  up=$ARNIA_ROOT/lib/containers/$(arnia info -f json ice | jq -r .id)/upper/tick
   a=$(stat -c %s "$up")
   sleep 0.3
   [[ "$(stat -c %s "$up")" -eq "$a" ]]
@@ -254,7 +255,7 @@ teardown() {
 @test "a hundred starts and stops leave descriptors, mounts, cgroups and links where they were" {
   count() {
     echo "$(ls /proc/"$(daemon_pid)"/fd | wc -l) $(ls /proc/"$(keeper_pid)"/fd | wc -l) $(wc -l < /proc/"$(keeper_pid)"/mountinfo)"
-    find "$(cgroup2_mount)" -path '*arnia*' -type d | wc -l
+    find "$(cgroup2_mount)/$(arnia host info -f json | jq -r .cgroup)" -type d | wc -l
   }
   arnia run --rm busybox true
   sleep 0.5
