@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 #include "cmd/arniad/daemon.h"
 #include "lib/base/fd.h"
@@ -42,20 +43,44 @@ static void check_controllers(struct daemon *d, json *l)
 	static const struct {
 		uint32_t bit;
 		const char *name, *use;
-	} want[] = { { CG_CTL_CPU, "cpu", "--cpus" }, { CG_CTL_MEMORY, "memory", "--memory" },
-		     { CG_CTL_PIDS, "pids", "--pids (and the default limit of processes)" } };
-	const char *hint = d->facts.plan.hybrid ?
-				   "the host mounts cgroup v1 controllers: boot with systemd.unified_cgroup_hierarchy=1 "
-				   "cgroup_no_v1=all" :
-				   "let no process sit in the cgroup named above, or start arnia under systemd (Delegate=yes)";
+	} want[] = { { CG_CTL_CPU, "cpu", "--cpus" },
+		     { CG_CTL_MEMORY, "memory", "--memory, no --swap" },
+		     { CG_CTL_PIDS, "pids", "--pids and no default limit of processes" } };
+	const char *advice = d->facts.plan.hybrid ?
+				     "boot with systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=all" :
+				     "let no process sit in that cgroup, or start arnia under systemd (Delegate=yes)";
+	auto_free char *hint = d->facts.why[0] ? str_fmt("%s: %s", d->facts.why, advice) : str_dup(advice);
 
 	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
 		if (d->facts.plan.controllers & want[i].bit)
 			say(l, "cgroup-controller", "ok", NULL, "%s: available", want[i].name);
 		else
-			say(l, "cgroup-controller", "warning", hint, "%s: not available, so %s cannot be given%s%s", want[i].name,
-			    want[i].use, d->facts.why[0] ? ": " : "", d->facts.why);
+			say(l, "cgroup-controller", "warning", hint, "%s: not available: no %s", want[i].name, want[i].use);
 	}
+}
+
+/* What arnia is written for and tested with begins here. */
+static void check_kernel(json *l)
+{
+	struct utsname u;
+	unsigned major = 0, minor = 0;
+
+	uname(&u);
+	if (sscanf(u.release, "%u.%u", &major, &minor) == 2 && (major < 6 || (major == 6 && minor < 1)))
+		say(l, "kernel", "warning", "use Linux 6.1 or newer", "Linux %.60s is older than what arnia is tested with",
+		    u.release);
+	else
+		say(l, "kernel", "ok", NULL, "Linux %.60s", u.release);
+}
+
+/* As a worker looks for it (rootfs/template_debootstrap.c). */
+static void check_tools(json *l)
+{
+	if (access("/usr/bin/mmdebstrap", X_OK) == 0 || access("/usr/local/bin/mmdebstrap", X_OK) == 0)
+		say(l, "image-tools", "ok", NULL, "mmdebstrap is here: images of Debian can be built");
+	else
+		say(l, "image-tools", "note", "install the package mmdebstrap", "mmdebstrap is missing: no images of Debian can "
+		    "be built");
 }
 
 static void check_network(struct daemon *d, json *l)
@@ -156,9 +181,12 @@ static void check_files(struct daemon *d, json *l)
 		say(l, "state-file", "problem", "it was put aside as bad-NAME beside the others: repair or delete it", "%s: %s",
 		    b->name, b->why);
 	for (struct machine *m = d->machines; m; m = m->next) {
-		if (m->state.phase == PHASE_FAILED)
-			say(l, "machine", "problem", "arnia stop NAME tries again, arnia rm -f NAME removes it", "%s: %s",
-			    MACHINE_NAME(m), m->state.error);
+		if (m->state.phase == PHASE_FAILED) {
+			auto_free char *hint = str_fmt("arnia stop %s tries again, arnia rm -f %s removes it", MACHINE_NAME(m),
+						       MACHINE_NAME(m));
+
+			say(l, "machine", "problem", hint, "%s: %s", MACHINE_NAME(m), m->state.error);
+		}
 	}
 }
 
@@ -166,6 +194,7 @@ json *doctor_checks(struct daemon *d)
 {
 	json *l = json_new_arr();
 
+	check_kernel(l);
 	check_controllers(d, l);
 	check_network(d, l);
 	check_modules(l);
@@ -173,6 +202,7 @@ json *doctor_checks(struct daemon *d)
 	check_proc(l);
 	check_nested(l);
 	check_space(d, l);
+	check_tools(l);
 	check_files(d, l);
 	return l;
 }
