@@ -205,6 +205,17 @@ static int clean_up(const struct build *b)
 	return 0;
 }
 
+/* For login shells, after /etc/bash.bashrc: what desktop installations have in each user's own file. */
+static const char colours[] =
+	"# Colours, on terminals that have them.\n"
+	"case \"${TERM:-dumb}\" in\n"
+	"dumb) ;;\n"
+	"*)\n"
+	"  alias ls='ls --color=auto' grep='grep --color=auto'\n"
+	"  [ -z \"$BASH_VERSION\" ] || PS1='\\[\\e[1;32m\\]\\u@\\h\\[\\e[0m\\]:\\[\\e[1;34m\\]\\w\\[\\e[0m\\]\\$ '\n"
+	"  ;;\n"
+	"esac\n";
+
 /* Places for the files that a container gets of its own; of the host's only mmdebstrap's copies are here. */
 static int write_own_files(const struct build *b)
 {
@@ -218,6 +229,7 @@ static int write_own_files(const struct build *b)
 		{ "/etc/hosts", hosts },
 		/* Empty: made at the first boot, machine-id(5). */
 		{ "/etc/machine-id", "" },
+		{ "/etc/profile.d/colours.sh", colours },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
@@ -268,6 +280,7 @@ static int add_inputs(struct debootstrap *d)
 	for (size_t i = 0; i < d->mirrors.n; i++)
 		sha256_add(&d->b->inputs, d->mirrors.v[i], strlen(d->mirrors.v[i]) + 1);
 	sha256_add(&d->b->inputs, text, (size_t)n);
+	sha256_add(&d->b->inputs, colours, sizeof(colours));
 	return 0;
 }
 
