@@ -81,11 +81,28 @@ static void whole_and_tails(void **state)
 		auto_free char *out = printed(&p, fd, &offset, 0);
 
 		assert_string_equal(out, cases[i].out);
-		assert_int_equal(log_count_lines(&cases[i].f, fd), cases[i].lines);
+		assert_int_equal(log_count_lines(&cases[i].f, -1, fd), cases[i].lines);
 		log_printer_done(&p);
 	}
-	assert_int_equal(log_count_lines(&(struct log_filter){ 0 }, -1), 0);
+	assert_int_equal(log_count_lines(&(struct log_filter){ 0 }, -1, -1), 0);
 	close(fd);
+}
+
+/* A line that begins in the older file and ends in the newer is one. */
+static void spans_the_rotation(void **state)
+{
+	struct log_record r = { LOG_RECORD_MAGIC, 1, 4, 0, 1 };
+	int older = memfd_create("log.1", MFD_CLOEXEC), newer = memfd_create("log", MFD_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(write(older, &r, sizeof(r)), sizeof(r));
+	assert_int_equal(write(older, "a\nbe", 4), 4);
+	assert_int_equal(write(newer, &r, sizeof(r)), sizeof(r));
+	assert_int_equal(write(newer, "gun\n", 4), 4);
+	assert_int_equal(log_count_lines(&(struct log_filter){ 0 }, older, newer), 2);
+	assert_int_equal(log_count_lines(&(struct log_filter){ 0 }, older, -1), 2);
+	close(older);
+	close(newer);
 }
 
 /* A record that is being written is not there yet. */
@@ -143,7 +160,7 @@ static void damage(void **state)
 		out = printed(&p, fd, &offset, -EBADMSG);
 		assert_string_equal(out, "good\n");
 		assert_int_equal(offset, sizeof(struct log_record) + 5);
-		assert_int_equal(log_count_lines(&p.filter, fd), 1);
+		assert_int_equal(log_count_lines(&p.filter, -1, fd), 1);
 		log_printer_done(&p);
 		close(fd);
 	}
@@ -153,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_and_tails),
+		cmocka_unit_test(spans_the_rotation),
 		cmocka_unit_test(grows),
 		cmocka_unit_test(damage),
 	};
