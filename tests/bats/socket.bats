@@ -42,6 +42,10 @@ teardown() {
   refute grep -E 'Sanitizer|runtime error' "$ARNIA_ROOT/run/log/keeper.log"
 }
 
+# An attack that blocks is one that succeeded.
+arnia() {
+  on_host timeout 30 "$ARNIA_BIN/arnia" "$@"
+}
 # raw [OPTIONS] MODE [ARG...]: the client without manners
 raw() {
   local options=()

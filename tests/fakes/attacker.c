@@ -31,6 +31,9 @@
 #define PIDS_MAX 65536
 #define UP "../../../../../../../../../../../../.."
 
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000
+#endif
 #ifndef RENAME_EXCHANGE
 #define RENAME_EXCHANGE 2
 #endif
@@ -221,7 +224,7 @@ static void loosen(const char *path)
 	const unsigned long all = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
 	for (size_t i = 0; i < sizeof(bits) / sizeof(*bits); i++) {
-		int clone = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE);
+		int clone = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | AT_RECURSIVE);
 
 		printf("%s in place %s\n", bits[i].name, result(set_attr(AT_FDCWD, path, 0, bits[i].attr)));
 		printf("%s by remount %s\n", bits[i].name,
