@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# test-host: plain
 # Attacks on the sockets of the daemon and the keeper: who may ask, what may be asked, and how much of it.
 bats_require_minimum_version 1.5.0
 load helpers
@@ -26,6 +25,9 @@ setup_file() {
 }
 teardown_file() {
   instance_down
+}
+setup() {
+  echo 5 > "/proc/$PID_BEFORE/clear_refs" # its peak of memory begins anew (proc_pid_clear_refs(5))
 }
 # After each attack: the same daemon, which answers at once, has its descriptors back, and never took 64 MB more.
 teardown() {
