@@ -255,7 +255,7 @@ teardown() {
 @test "a hundred starts and stops leave descriptors, mounts, cgroups and links where they were" {
   count() {
     echo "$(ls /proc/"$(daemon_pid)"/fd | wc -l) $(ls /proc/"$(keeper_pid)"/fd | wc -l) $(wc -l < /proc/"$(keeper_pid)"/mountinfo)"
-    find "$(cgroup2_mount)/$(arnia host info -f json | jq -r .cgroup)" -type d | wc -l
+    find "$(branch_dir)" -type d | wc -l
   }
   arnia run --rm busybox true
   sleep 0.5
