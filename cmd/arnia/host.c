@@ -77,14 +77,16 @@ int cmd_host_doctor(struct cli *c)
 	return problem ? ERR_FAILED : code;
 }
 
-static int open_keeper(struct cli *c)
+/* Its pidfd, or -1 when the daemon has none at the moment. */
+static int open_keeper(struct cli *c, int *ret, struct error *err)
 {
 	auto_json json *reply = NULL;
 	int64_t pid = 0;
+	int r = cli_call(c, "io.arnia.Version", NULL, &reply, err);
 
-	if (cli_call(c, "io.arnia.Version", NULL, &reply, NULL) < 0 || json_get_i64(reply, "keeper", &pid, NULL) <= 0 || pid <= 0)
-		return -1;
-	return proc_pidfd_open((pid_t)pid);
+	if (r == 0 && json_get_i64(reply, "keeper", &pid, NULL) > 0 && pid > 0)
+		*ret = proc_pidfd_open((pid_t)pid);
+	return r;
 }
 
 /* The keeper answers first and ends then. The next command must find it gone, not going. */
@@ -110,8 +112,8 @@ int cmd_host_shutdown(struct cli *c)
 		json_add_bool(p, "kill", true);
 	/* What does not run need not be started to be ended. */
 	c->no_start = true;
-	keeper = open_keeper(c);
-	if (cli_call(c, "io.arnia.HostShutdown", ptr_steal(&p), &reply, &err) == 0) {
+	if (open_keeper(c, &keeper, &err) == 0 &&
+	    cli_call(c, "io.arnia.HostShutdown", ptr_steal(&p), &reply, &err) == 0) {
 		wait_for_end(keeper);
 		return 0;
 	}

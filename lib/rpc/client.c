@@ -148,10 +148,9 @@ static int wait_taken(struct rpc_client *c, uint64_t until, struct error *err)
 	uint64_t patience = time_mono_ms() + TAKEN_MS;
 	int unread = 0;
 
-	c->heard = true;
-	if ((until && until <= patience) || wait_readable(c, patience) != -ETIMEDOUT)
-		return 1;
-	if (ioctl(c->fd, SIOCOUTQ, &unread) < 0 || !unread)
+	c->heard = (until && until <= patience) || wait_readable(c, patience) != -ETIMEDOUT ||
+		   ioctl(c->fd, SIOCOUTQ, &unread) < 0 || !unread;
+	if (c->heard)
 		return 1;
 	return err_set_kind(err, -ECONNREFUSED, ERR_UNREACHABLE, "the daemon does not answer");
 }

@@ -332,8 +332,10 @@ END
 @test "a daemon that does not read its requests is an error after ten seconds" {
   kill -STOP "$fake_pid"
   cli list
-  kill -CONT "$fake_pid"
   one_line 6 "the daemon does not answer (hint: see $ARNIA_ROOT/run/log/)"
+  timeout 30 "$ARNIA" --no-start host shutdown < /dev/null > "$BATS_TEST_TMPDIR/out" 2> "$BATS_TEST_TMPDIR/err" || status=$?
+  kill -CONT "$fake_pid"
+  [ "$status" -eq 6 ]
 }
 
 @test "a daemon that does not start is an error that says so" {
