@@ -488,3 +488,46 @@ become() {
   [[ "$(cat "/proc/$stranger/comm")" == sleep ]]
   kill "$stranger"
 }
+
+# ---- what an administrator may get wrong ----
+
+@test "a description of an image with options, paths and commands where words belong is refused" {
+  local dir="$ARNIA_ROOT/lib/templates.d/evil" text
+  mkdir -p "$dir"
+  for text in '"suite":"--setup-hook=touch '"$VICTIM"'/x"' '"suite":"../../etc"' '"suite":"stable;id"' '"mirror":"http://h/ x"' \
+    '"mirror":"http://h/\n[trusted=yes]"' '"variant":"-x"' '"packages":["-oAPT::Foo=bar"]' \
+    '"packages":["a b"]' '"packages":["?essential","../x"]' '"packages":["$(id)"]' '"name":"../../evil"' '"env":["A\nB=c"]' \
+    '"workdir":"../x"' '"cmd":[""]' '"hook":"id"' '"user":"a\nb"'; do
+    jq -n "{description:\"x\",source:\"debootstrap\",suite:\"bookworm\"} + {$text}" > "$dir/template.json"
+    run_arnia image build evil
+    one_line_error 2 "" || one_line_error 125 "" || return 1
+    [[ ! -e "$ARNIA_ROOT/lib/templates/evil" && -z "$(find "$ARNIA_ROOT/lib/templates" -maxdepth 1 -name '.evil*')" ]]
+  done
+  rm -r "$dir"
+  for text in -x --help ../busybox a/b 'a b' '' $'a\nb' .hidden; do
+    run_arnia image build -- "$text"
+    [[ "$status" -eq 2 || "$status" -eq 3 ]] || return 1
+  done
+}
+
+@test "the group that the socket belongs to may ask, by its main and by its other members, and no other" {
+  local s="$ARNIA_ROOT/run/arnia.sock" was
+  ask() { # UID GID OTHER-GROUP
+    printf '{"method":"io.arnia.List"}\0' | timeout 10 "$ARNIA_FAKES/raw_client" -u "$1" -g "$2" -G "$3" -m 1000 "$s" half 2>&1
+  }
+  was=$(stat -c '%g %a' "$s")
+  chgrp 65530 "$s"
+  chmod 666 "$s"
+  kill -9 "$(daemon_pid)" # the next one looks again
+  wait_until 50 arnia info box
+  run ask 65534 65530 65531
+  [[ "$output" == *'"machines"'* ]]
+  run ask 65534 65531 65530
+  [[ "$output" == *'"machines"'* ]]
+  run ask 65534 65531 65532
+  [[ "$output" == *NotPermitted* ]]
+  chgrp "${was% *}" "$s"
+  chmod "${was#* }" "$s"
+  kill -9 "$(daemon_pid)"
+  wait_until 50 arnia info box
+}

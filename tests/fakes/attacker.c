@@ -2,9 +2,9 @@
 /*
  * What a hostile root inside a container tries. Each mode prints what came of it, one line per attempt.
  *
- *	attacker scan MARKER	 until standard input ends, look into every process that comes by: its program,
- *				 descriptors, folders, memory. MARKER is a file of the host
- *	attacker flip A B	 until standard input ends, exchange the names A and B
+ *	attacker scan MARKER	 until standard input ends, look into every process that comes by: its
+ *program, descriptors, folders, memory. MARKER is a file of the host attacker flip A B	 until standard input
+ *ends, exchange the names A and B
  *	attacker keys		 push a key into the controlling terminal, and into standard input
  *	attacker overwrite PATH	 open a running program for writing, by its name and by a descriptor of it
  *	attacker loosen PATH	 take nodev, nosuid, noexec and ro off a mount, in its place and on a clone
@@ -45,7 +45,7 @@ static const char *result(long r)
 
 static int input_ended(void)
 {
-	struct pollfd pf = { .fd = 0, .events = POLLIN };
+	struct pollfd pf = {.fd = 0, .events = POLLIN};
 	char c;
 
 	return poll(&pf, 1, 0) > 0 && read(0, &c, 1) <= 0;
@@ -75,7 +75,7 @@ static void try_marker(const char *pid, const char *way)
 
 static int is_harmless(const char *target)
 {
-	static const char *const begins[] = { "pipe:", "/dev/", "anon_inode:[eventpoll]", "/proc" };
+	static const char *const begins[] = {"pipe:", "/dev/", "anon_inode:[eventpoll]", "/proc"};
 
 	for (size_t i = 0; i < sizeof(begins) / sizeof(*begins); i++)
 		if (!strncmp(target, begins[i], strlen(begins[i])))
@@ -112,9 +112,9 @@ static void look_at_fds(const char *pid)
 /* Memory first: a process whose program still cannot be seen afterwards could not be seen before. */
 static void look_at(const char *pid, unsigned number)
 {
-	static const char *const ways[] = { "cwd", "root", "task/self" };
+	static const char *const ways[] = {"cwd", "root", "task/self"};
 	char path[64], exe[512], byte;
-	struct iovec mine = { &byte, 1 }, theirs = { (void *)0x1000, 1 };
+	struct iovec mine = {&byte, 1}, theirs = {(void *)0x1000, 1};
 	long vm = process_vm_readv((pid_t)number, &mine, 1, &theirs, 1, 0);
 	int vm_errno = errno, fd;
 	ssize_t n;
@@ -208,7 +208,7 @@ static long set_attr(int fd, const char *path, unsigned flags, unsigned long lon
 {
 	struct {
 		unsigned long long set, clr, propagation, userns;
-	} a = { .clr = bit };
+	} a = {.clr = bit};
 
 	return syscall(SYS_mount_setattr, fd, path, flags, &a, sizeof(a));
 }
@@ -219,8 +219,10 @@ static void loosen(const char *path)
 		const char *name;
 		unsigned long long attr;
 		unsigned long flag;
-	} bits[] = { { "ro", 1, MS_RDONLY }, { "nosuid", 2, MS_NOSUID }, { "nodev", 4, MS_NODEV },
-		     { "noexec", 8, MS_NOEXEC } };
+	} bits[] = {{"ro", 1, MS_RDONLY},
+		    {"nosuid", 2, MS_NOSUID},
+		    {"nodev", 4, MS_NODEV},
+		    {"noexec", 8, MS_NOEXEC}};
 	const unsigned long all = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
 	for (size_t i = 0; i < sizeof(bits) / sizeof(*bits); i++) {
@@ -241,8 +243,11 @@ static void new_spaces(void)
 	static const struct {
 		const char *name;
 		int flag;
-	} all[] = { { "user", CLONE_NEWUSER }, { "mnt", CLONE_NEWNS }, { "cgroup", CLONE_NEWCGROUP },
-		    { "net", CLONE_NEWNET },   { "pid", CLONE_NEWPID } };
+	} all[] = {{"user", CLONE_NEWUSER},
+		   {"mnt", CLONE_NEWNS},
+		   {"cgroup", CLONE_NEWCGROUP},
+		   {"net", CLONE_NEWNET},
+		   {"pid", CLONE_NEWPID}};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		pid_t pid = fork();

@@ -2,16 +2,15 @@
 /*
  * A client that does not keep to the protocol, for tests:
  *
- *	raw_client [-u UID] [-g GID] [-q] [-m MS] SOCKET MODE [ARG]
+ *	raw_client [-u UID] [-g GID] [-G GID] [-q] [-m MS] SOCKET MODE [ARG]
  *
- * -u, -g: the ids to connect as; -q: a SEQPACKET socket; -m: give up after so long without an answer (2000).
- *	talk	     standard input goes out as it is; each answer is printed on a line; ends MS after the last one
- *	half	     the same, and the sending side is closed after the input
- *	slow N	     N connections send one byte of a request each, and one more now and then, until input ends
- *	idle N	     N connections that say nothing, until input ends; N lines "open" or "closed" then
- *	connects N   N connections, one after another, closed at once
- *	endless N    N bytes without an end; "sent BYTES", and how the connection ended
- *	deep N	     N opening brackets, then as talk
+ * -u, -g, -G: the user, group and other group to connect as; -q: a SEQPACKET socket; -m: give up after so
+ *long without an answer (2000). talk	     standard input goes out as it is; each answer is printed on a
+ *line; ends MS after the last one half	     the same, and the sending side is closed after the input slow N
+ *N connections send one byte of a request each, and one more now and then, until input ends idle N N
+ *connections that say nothing, until input ends; N lines "open" or "closed" then connects N   N connections,
+ *one after another, closed at once endless N    N bytes without an end; "sent BYTES", and how the connection
+ *ended deep N	     N opening brackets, then as talk
  *	deaf N	     N connections send standard input and never read, until "go on" is closed (descriptor 3)
  *	leave N	     N times: send standard input, read one byte of the answer, close
  *	reset N	     N times: send standard input, close without reading
@@ -40,7 +39,7 @@ static struct {
 	int type, quiet_ms;
 	char *input;
 	size_t input_len;
-} opt = { .type = SOCK_STREAM, .quiet_ms = 2000 };
+} opt = {.type = SOCK_STREAM, .quiet_ms = 2000};
 
 static int try_connect(void)
 {
@@ -88,7 +87,7 @@ static void talk(int s, const char *p, size_t n, int half)
 	const char *how = "quiet";
 
 	for (;;) {
-		struct pollfd pf = { .fd = s, .events = POLLIN | (n ? POLLOUT : 0) };
+		struct pollfd pf = {.fd = s, .events = POLLIN | (n ? POLLOUT : 0)};
 		ssize_t got;
 
 		if (poll(&pf, 1, opt.quiet_ms) <= 0)
@@ -122,7 +121,7 @@ static void talk(int s, const char *p, size_t n, int half)
 
 static int input_ended(int fd, int ms)
 {
-	struct pollfd pf = { .fd = fd, .events = POLLIN };
+	struct pollfd pf = {.fd = fd, .events = POLLIN};
 	char c;
 
 	return poll(&pf, 1, ms) > 0 && read(fd, &c, 1) <= 0;
@@ -255,8 +254,8 @@ static void send_fds(long n, long m)
 	for (long i = 0; i < m; i++)
 		fds[i] = null;
 	for (long i = 0; i < n; i++) {
-		struct iovec iov = { opt.input, opt.input_len };
-		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control };
+		struct iovec iov = {opt.input, opt.input_len};
+		struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control};
 		int s = must_connect();
 		char c;
 
@@ -291,11 +290,11 @@ static void set_address(char *path)
 	strcpy(opt.to.sun_path, path);
 }
 
-static void become(long uid, long gid)
+static void become(long uid, long gid, long other)
 {
-	gid_t g = (gid_t)gid;
+	gid_t g = (gid_t)gid, groups[] = {(gid_t)other};
 
-	if (gid >= 0 && (setgroups(1, &g) < 0 || setresgid(g, g, g) < 0))
+	if (gid >= 0 && (setgroups(other >= 0, groups) < 0 || setresgid(g, g, g) < 0))
 		err(3, "setgid");
 	if (uid >= 0 && setresuid((uid_t)uid, (uid_t)uid, (uid_t)uid) < 0)
 		err(3, "setuid");
@@ -325,15 +324,17 @@ static void run(const char *mode, long n, long m)
 
 int main(int argc, char **argv)
 {
-	struct rlimit files = { 65536, 65536 };
-	long uid = -1, gid = -1;
+	struct rlimit files = {65536, 65536};
+	long uid = -1, gid = -1, other = -1;
 	int c;
 
-	while ((c = getopt(argc, argv, "u:g:qm:")) >= 0) {
+	while ((c = getopt(argc, argv, "u:g:G:qm:")) >= 0) {
 		if (c == 'u')
 			uid = atol(optarg);
 		else if (c == 'g')
 			gid = atol(optarg);
+		else if (c == 'G')
+			other = atol(optarg);
 		else if (c == 'q')
 			opt.type = SOCK_SEQPACKET;
 		else if (c == 'm')
@@ -342,11 +343,11 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	if (argc - optind < 2)
-		errx(2, "usage: raw_client [-u UID] [-g GID] [-q] [-m MS] SOCKET MODE [ARG]");
+		errx(2, "usage: raw_client [-u UID] [-g GID] [-G GID] [-q] [-m MS] SOCKET MODE [ARG]");
 	set_address(argv[optind]);
 	signal(SIGPIPE, SIG_IGN);
 	(void)setrlimit(RLIMIT_NOFILE, &files);
-	become(uid, gid);
+	become(uid, gid, other);
 	run(argv[optind + 1], argc - optind > 2 ? atol(argv[optind + 2]) : 0,
 	    argc - optind > 3 ? atol(argv[optind + 3]) : 0);
 	return 0;

@@ -86,6 +86,29 @@ static void test_depth(void **state)
 	assert_null(json_parse(text, strlen(text), NULL));
 }
 
+/* Arrays and objects are counted wherever they stand, and not what only looks like one. */
+static void test_bounded(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t nested;
+	} cases[] = {
+		{ "1", 0 }, { "[]", 1 }, { "[{},[],{}]", 4 }, { "{\"a\":[[]],\"b\":{}}", 4 }, { "[\"[[[{{{\",1,2,3]", 1 },
+	};
+	struct error err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *t = cases[i].text;
+		auto_json json *j = json_parse_bounded(t, strlen(t), cases[i].nested, NULL);
+
+		assert_non_null(j);
+		if (cases[i].nested)
+			assert_null(json_parse_bounded(t, strlen(t), cases[i].nested - 1, &err));
+	}
+	assert_non_null(strstr(err.text, "too many arrays and objects"));
+}
+
 static void test_getters(void **state)
 {
 	auto_json json *o = parse("{\"s\":\"x\",\"b\":true,\"u\":18446744073709551615,\"i\":-9223372036854775808,"
@@ -249,6 +272,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),	 cmocka_unit_test(test_position), cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_getters),	 cmocka_unit_test(test_getters_refuse), cmocka_unit_test(test_strv),
 		cmocka_unit_test(test_iterate),	 cmocka_unit_test(test_build),	  cmocka_unit_test(test_prefixes),
 	};
