@@ -157,6 +157,19 @@ $(inmates): $(O)/%: %.c $(wildcard tests/fakes/*.h)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -I. -O1 -g -Wall -Wextra $(if $(WERROR),-Werror) -static -o $@ $<
 
+# Benchmarks: floor and load are static (load also runs inside machines), the others use our archives.
+bench_of := floor load rounds many own report
+bench_bins := $(addprefix $(O)/tests/bench/,$(bench_of))
+bench_flags = -std=gnu17 -D_GNU_SOURCE -I. -O2 -g -Wall -Wextra -Wno-format-truncation $(if $(WERROR),-Werror)
+$(O)/tests/bench/floor $(O)/tests/bench/load: $(O)/tests/bench/%: $(wildcard tests/bench/*.[ch] tests/bench/floor/*.[ch])
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(bench_flags) -static -o $@ $(or $(wildcard tests/bench/$*/*.c),tests/bench/$*.c)
+$(filter-out %/floor %/load,$(bench_bins)): $(O)/tests/bench/%: tests/bench/%.c tests/bench/stat.h $(archives)
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(bench_flags) -o $@ $< -Wl,--start-group $(archives) -Wl,--end-group -Wl,--as-needed $(ext_tests)
+
 # ---- data ----------------------------------------------------------------------------------------
 data_src := $(shell find templates seccomp-profiles -type f 2>/dev/null | sort)
 data := $(addprefix $(O)/share/arnia/,$(data_src))
@@ -167,7 +180,7 @@ endif
 
 # ---- rules ---------------------------------------------------------------------------------------
 .PHONY: all progs data units fuzzers deps quickstart check check-layers check-build lint check-unit check-fuzz check-bats
-.PHONY: check-vm vm-shell bench fuzz install uninstall clean help compile_commands.json FORCE
+.PHONY: check-vm vm-shell bench bench-tools fuzz install uninstall clean help compile_commands.json FORCE
 all: progs data
 progs: $(bins)
 data: $(data)
@@ -246,8 +259,12 @@ check-vm: all $(inmates)
 # VM=systemd: with systemd as process 1.
 vm-shell: all $(inmates)
 	@ARNIA_BUILD=$(OUT) bash tests/vm/run.sh --shell $(or $(VM),plain)
-bench: all
-	@ARNIA_BUILD=$(OUT) bash tests/bench/run.sh
+# Without the test hooks. QUICK=1: a minute.
+bench_o := $(if $(RELEASE),$(O),$(O)/release)
+bench-tools: $(bench_bins)
+bench:
+	@$(MAKE) O=$(bench_o) RELEASE=1 all bench-tools
+	@ARNIA_BUILD=$(abspath $(bench_o)) BENCH_OUT=$(OUT)/bench QUICK=$(QUICK) bash tests/bench/run.sh
 
 # libFuzzer, each target for FUZZ_TIME seconds; new inputs go to $(O)/fuzz/corpus, findings to $(O)/fuzz.
 FUZZ_TIME ?= 60

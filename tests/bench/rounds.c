@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * rounds SCRIPT: run cases in turn, round after round, so that whatever else the machine does meets all of them alike. One
- * line of tab-separated results per case: name, runs, median, least, p10, p90, mean, processor time a run (microseconds).
+ * rounds SCRIPT: run cases in turn, round after round, so that whatever else the machine does meets all of
+ * them alike. One line of tab-separated results per case: name, runs, median, least, p10, p90, mean,
+ * processor time a run (microseconds).
  *
  *   rounds N             how often (default 20), after one round that does not count
- *   settle MS            pause after each case: work that is put off belongs to the case's processor time (default 0)
- *   case NAME            begins a case; the lines below belong to it
- *   cgroup DIR           processor time of this cgroup counts too (daemons do not run as our children)
- *   before CMD...        not measured, before each run
- *   exec CMD...          measured
- *   floor NAME           measured by the floor program (floor -s), which does test NAME once
- *   call METHOD JSON     measured: a varlink call over a connection that stays open (socket: line "socket PATH")
- *   after CMD...         not measured, after each run
+ *   settle MS            pause after each case: work that is put off belongs to the case's processor time
+ * (default 0) case NAME            begins a case; the lines below belong to it cgroup DIR           processor
+ * time of this cgroup counts too (daemons do not run as our children) before CMD...        not measured,
+ * before each run exec CMD...          measured floor KIND           measured by the floor program (line
+ * "floor-command CMD..."), which makes one container floor-start KIND     the same, only until the program is
+ * run call METHOD JSON     measured: a varlink call over a connection that stays open (socket: line "socket
+ * PATH") after CMD...         not measured, after each run
  *
  * Words are separated by single spaces; there is no quoting. Output of the commands is thrown away.
  */
@@ -23,9 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include "lib/base/file.h"
 #include "lib/base/json.h"
@@ -42,12 +40,12 @@
 
 extern char **environ;
 
-enum step_kind { STEP_BEFORE, STEP_EXEC, STEP_FLOOR, STEP_CALL, STEP_AFTER };
+enum step_kind { STEP_BEFORE, STEP_EXEC, STEP_FLOOR, STEP_FLOOR_START, STEP_CALL, STEP_AFTER };
 struct step {
 	enum step_kind kind;
-	char *text; /* as written */
+	char *text;		/* as written */
 	char *words[WORDS_MAX]; /* of a command */
-	char *params; /* of a call */
+	char *params;		/* of a call */
 };
 struct bench_case {
 	const char *name, *cgroup;
@@ -107,13 +105,14 @@ static void add_case(struct bench *b, const char *name)
 {
 	if (b->n == CASES_MAX)
 		fail("too many cases", name);
-	b->cases[b->n++] = (struct bench_case){ .name = str_dup(name) };
+	b->cases[b->n++] = (struct bench_case){.name = str_dup(name)};
 }
 
 static void read_line(struct bench *b, char *line)
 {
-	static const char *const steps[] = { [STEP_BEFORE] = "before", [STEP_EXEC] = "exec", [STEP_FLOOR] = "floor",
-					     [STEP_CALL] = "call", [STEP_AFTER] = "after" };
+	static const char *const steps[] = {
+		[STEP_BEFORE] = "before",	    [STEP_EXEC] = "exec", [STEP_FLOOR] = "floor",
+		[STEP_FLOOR_START] = "floor-start", [STEP_CALL] = "call", [STEP_AFTER] = "after"};
 	size_t n = strcspn(line, " ");
 	const char *rest = line[n] ? line + n + 1 : "";
 
@@ -159,7 +158,7 @@ static void run_command(const struct bench *b, const struct step *s)
 
 static void floor_start(struct bench *b)
 {
-	struct step s = { .text = (char *)b->floor_command };
+	struct step s = {.text = (char *)b->floor_command};
 	posix_spawn_file_actions_t fa;
 	int to[2], from[2];
 	pid_t pid;
@@ -182,20 +181,20 @@ static void floor_start(struct bench *b)
 /* The floor's own clock: asking and answering over a pipe is no part of it. */
 static double run_floor(struct bench *b, const struct step *s, double *cpu)
 {
-	double wall;
+	double wall, start;
 
 	if (!b->to_floor)
 		floor_start(b);
 	fprintf(b->to_floor, "%s\n", s->text);
 	fflush(b->to_floor);
-	if (fscanf(b->from_floor, "%lf %lf", &wall, cpu) != 2)
+	if (fscanf(b->from_floor, "%lf %lf %lf", &wall, cpu, &start) != 3)
 		fail(s->text, "the floor program gave no answer");
-	return wall;
+	return s->kind == STEP_FLOOR ? wall : start;
 }
 
 static void run_call(struct bench *b, const struct step *s)
 {
-	struct error err = { 0 };
+	struct error err = {0};
 	json *params = json_parse(s->params, strlen(s->params), &err), *reply = NULL;
 
 	if (!b->client && rpc_client_open(b->socket, &b->client, &err) < 0)
@@ -207,15 +206,6 @@ static void run_call(struct bench *b, const struct step *s)
 
 /* ---- rounds ---- */
 
-static double children_us(void)
-{
-	struct rusage r;
-
-	getrusage(RUSAGE_CHILDREN, &r);
-	return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1e6 +
-	       (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
-}
-
 static double cgroup_us(const struct bench_case *c)
 {
 	auto_free char *text = NULL;
@@ -223,7 +213,8 @@ static double cgroup_us(const struct bench_case *c)
 
 	if (!c->cgroup)
 		return 0;
-	if (file_read_at(AT_FDCWD, c->cgroup, 4096, &text, NULL) <= 0 || sscanf(text, "usage_usec %lf", &us) != 1)
+	if (file_read_at(AT_FDCWD, c->cgroup, 4096, &text, NULL) <= 0 ||
+	    sscanf(text, "usage_usec %lf", &us) != 1)
 		fail(c->cgroup, "no processor time in it");
 	return us;
 }
@@ -239,7 +230,7 @@ static double run_step(struct bench *b, const struct step *s, double *cpu)
 {
 	double t = now_us();
 
-	if (s->kind == STEP_FLOOR)
+	if (s->kind == STEP_FLOOR || s->kind == STEP_FLOOR_START)
 		return run_floor(b, s, cpu);
 	if (s->kind == STEP_CALL)
 		run_call(b, s);
@@ -250,13 +241,14 @@ static double run_step(struct bench *b, const struct step *s, double *cpu)
 
 static void pause_ms(uint32_t ms)
 {
-	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
+	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
 
 	while (nanosleep(&t, &t) < 0 && errno == EINTR)
 		;
 }
 
-static void run_kind(struct bench *b, struct bench_case *c, enum step_kind from, enum step_kind to, double *wall, double *cpu)
+static void run_kind(struct bench *b, struct bench_case *c, enum step_kind from, enum step_kind to,
+		     double *wall, double *cpu)
 {
 	for (size_t i = 0; i < c->n_steps; i++)
 		if (c->steps[i].kind >= from && c->steps[i].kind <= to)
@@ -269,12 +261,12 @@ static void run_case(struct bench *b, struct bench_case *c, bool counts)
 
 	run_kind(b, c, STEP_BEFORE, STEP_BEFORE, &none, &none);
 	pause_ms(b->settle_ms);
-	c0 = children_us();
+	c0 = rusage_us(RUSAGE_CHILDREN);
 	g0 = cgroup_us(c);
 	run_kind(b, c, STEP_EXEC, STEP_CALL, &wall, &cpu);
 	pause_ms(b->settle_ms);
 	reap_others();
-	cpu += children_us() - c0 + cgroup_us(c) - g0;
+	cpu += rusage_us(RUSAGE_CHILDREN) - c0 + cgroup_us(c) - g0;
 	run_kind(b, c, STEP_AFTER, STEP_AFTER, &none, &none);
 	reap_others();
 	if (counts) {
@@ -287,14 +279,14 @@ static void report(struct bench_case *c)
 {
 	struct summary s = summarize(c->wall, c->runs);
 
-	printf("%s\t%zu\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\n", c->name, c->runs, s.median, s.least, s.p10, s.p90, s.mean,
-	       c->cpu / (double)c->runs);
+	printf("%s\t%zu\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\n", c->name, c->runs, s.median, s.least, s.p10,
+	       s.p90, s.mean, c->cpu / (double)c->runs);
 }
 
 int main(int argc, char **argv)
 {
-	static struct bench b = { .rounds = 20 };
-	struct error err = { 0 };
+	static struct bench b = {.rounds = 20};
+	struct error err = {0};
 	char *text, *save = NULL;
 
 	if (argc != 2 || file_read_at(AT_FDCWD, argv[1], SCRIPT_MAX, &text, &err) < 0)

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "tests/bench/floor/floor.h"
+#include "tests/bench/stat.h"
+
+#define SETTLE_S 1
+
+static void give_link(struct floor *f, const struct container *c, unsigned i)
+{
+	char path[64], name[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", c->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		die(path);
+	snprintf(name, sizeof(name), "flv%u", i);
+	veth_make(f, name, fd, 0);
+	close(fd);
+}
+
+void memory_measure(struct floor *f, const char *text, unsigned count)
+{
+	struct kind k = kind_parse(text);
+	struct container *all = calloc(count, sizeof(*all));
+	double before, after, begin = now_us(), each;
+
+	if (!all)
+		die("memory");
+	k.idle = true;
+	before = kernel_kib();
+	for (unsigned i = 0; i < count; i++) {
+		container_start(f, &k, &all[i]);
+		while (!*(volatile double *)&f->shared[3])
+			sched_yield();
+		if (strstr(text, "veth"))
+			give_link(f, &all[i], i);
+	}
+	each = (now_us() - begin) / count;
+	sleep(SETTLE_S);
+	after = kernel_kib();
+	printf("%.1f %.1f\n", (after - before) / count, each);
+	for (unsigned i = 0; i < count; i++)
+		kill(all[i].pid, SIGKILL);
+	for (unsigned i = 0; i < count; i++) {
+		waitpid(all[i].pid, NULL, 0);
+		container_remove(f, &all[i]);
+	}
+	free(all);
+}

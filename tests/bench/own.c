@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* own PROFILE.json: what two pieces of a start cost by themselves, "NAME MICROSECONDS" a line. Run as root.
+ */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "lib/base/file.h"
+#include "lib/base/mem.h"
+#include "lib/sandbox/sandbox.h"
+#include "netns/net.h"
+#include "tests/bench/stat.h"
+
+#define RUNS 200
+#define PROFILE_MAX (1u << 20)
+#define DOCKER_CAPS 0xa80425fbu
+#define FIRST_ADDRESS 0x0ad10000u /* 10.209.0.0 */
+#define FIRST_PORT 20000
+#define GATEWAY 0xa9fe0101u /* 169.254.1.1 */
+
+static _Noreturn void fail(const char *what, const struct error *err)
+{
+	fprintf(stderr, "own: %s: %s\n", what, err ? err->text : "failed");
+	exit(1);
+}
+
+/* In a child: a filter cannot be taken off again. */
+static double load_once(const struct sandbox_config *c, double *shared)
+{
+	pid_t pid = fork();
+	int status = 1;
+
+	if (pid == 0) {
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		shared[0] = now_us();
+		if (seccomp_load(c, NULL) < 0)
+			_exit(1);
+		shared[1] = now_us();
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+		fail("load a filter", NULL);
+	return shared[1] - shared[0];
+}
+
+static void measure_seccomp(const char *path)
+{
+	struct seccomp_input in = {.caps = DOCKER_CAPS};
+	struct sandbox_config c = {0};
+	struct error err = {0};
+	double v[RUNS], *shared, t;
+	auto_free void *program = NULL;
+	auto_free char *text = NULL;
+	long n = file_read_at(AT_FDCWD, path, PROFILE_MAX, &text, &err);
+
+	if (n < 0)
+		fail(path, &err);
+	in.json = text;
+	in.json_len = (size_t)n;
+	t = now_us();
+	if (seccomp_compile(&in, &program, &c.seccomp_size, &err) < 0)
+		fail("compile", &err);
+	printf("own.seccomp.compile %.1f\n", now_us() - t);
+	c.seccomp = program;
+	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		fail("mmap", NULL);
+	for (int i = 0; i < RUNS; i++)
+		v[i] = load_once(&c, shared);
+	printf("own.seccomp.load %.1f\n", summarize(v, RUNS).median);
+}
+
+static void loopback_up(void)
+{
+	struct ifreq r = {.ifr_flags = IFF_UP};
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	memcpy(r.ifr_name, "lo", 3);
+	if (s < 0 || ioctl(s, SIOCSIFFLAGS, &r) < 0)
+		fail("bring lo up", NULL);
+	close(s);
+}
+
+/* What one more machine adds to the rules: its address, and for each port the elements that publish it. */
+static void measure_publish(const struct net_sockets *s, unsigned ports, const char *name)
+{
+	struct error err = {0};
+	double v[RUNS];
+
+	for (uint16_t i = 0; i < RUNS; i++) {
+		struct net_port port = {
+			.proto = IPPROTO_TCP, .host_port = (uint16_t)(FIRST_PORT + i), .port = 80};
+		struct net_config c = {
+			.mode = NET_ROUTED,
+			.table = "arniabench",
+			.ifgroup = 4711,
+			.ifname = "lo", /* which interface makes no difference */
+			.addr.s_addr = htonl(FIRST_ADDRESS + 2u + i + ports * 1000u),
+			.gateway.s_addr = htonl(GATEWAY),
+		};
+		double t;
+
+		if (ports) {
+			c.ports.v = &port;
+			c.ports.n = 1;
+		}
+		t = now_us();
+		if (net_publish(s, &c, &err) < 0)
+			fail("publish", &err);
+		v[i] = now_us() - t;
+	}
+	printf("%s %.1f\n", name, summarize(v, RUNS).median);
+}
+
+static void measure_nft(void)
+{
+	struct net_host_config host = {
+		.table = "arniabench",
+		.ifgroup = 4711,
+		.pool.s_addr = htonl(FIRST_ADDRESS),
+		.pool_prefix = 16,
+		.gateway.s_addr = htonl(GATEWAY),
+	};
+	struct net_sockets s = NET_SOCKETS_NONE;
+	struct error err = {0};
+
+	if (unshare(CLONE_NEWNET) < 0)
+		fail("a network namespace", NULL);
+	loopback_up();
+	if (net_open(&s, &err) < 0 || net_host_setup(&s, &host, &err) < 0)
+		fail("set up the network", &err);
+	measure_publish(&s, 0, "own.nft.machine");
+	measure_publish(&s, 1, "own.nft.port");
+	net_close(&s);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2)
+		return 2;
+	measure_seccomp(argv[1]);
+	measure_nft();
+	return 0;
+}

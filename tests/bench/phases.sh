@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2154
+# What run.sh measures, one function a phase. Each adds "NAME VALUE" lines to $metrics.
+
+branch() { arnia host info -f json | jq -r '(.info // .).cgroup'; }
+cgroup2() { if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo /sys/fs/cgroup; else echo /sys/fs/cgroup/unified; fi; }
+
+# Medians and processor times out of lines of `rounds` or `floor`.
+take_rounds() {
+  awk -F '\t' '{ print $1, $3; print $1 ".cpu", $8; print $1 ".least", $4 }' >> "$metrics"
+}
+
+phase_pieces() {
+  first "$tools/own" "$ARNIA_BUILD/share/arnia/seccomp-profiles/default.json" >> "$metrics"
+  first "$tools/floor" -n "$((rounds * 2))" -t piece. -c "$(cgroup2)" "$work/rootfs" | take_rounds
+}
+
+# ---- one at a time ----
+
+c="crun --cgroup-manager=cgroupfs"
+
+# The instance's own time counts as well.
+ours() { printf 'case %s\ncgroup /sys/fs/cgroup/%s\n' "$1" "$branch"; }
+
+script_floor() {
+  cat << EOF
+rounds $rounds
+settle 25
+socket $ARNIA_ROOT/run/arnia.sock
+floor-command $tools/floor -s -c /sys/fs/cgroup $work/rootfs
+case floor.nonet
+floor user,full,seccomp
+case floor.net
+floor net,user,full,seccomp
+case floor.net.nouser
+floor net,full,seccomp
+case floor.net.overlay
+floor net,user,full,overlay,seccomp
+case floor.start.nonet
+floor-start user,full,seccomp
+case floor.start.net
+floor-start net,user,full,seccomp
+EOF
+}
+
+script_crun() {
+  cat << EOF
+case crun.run.nonet
+exec $c run -b $work/nonet arniabench1
+case crun.run.net
+exec $c run -b $work/plain arniabench1
+case crun.run.user
+exec $c run -b $work/user arniabench1
+case crun.create
+exec $c create -b $work/idle arniabench2
+after $c delete -f arniabench2
+case crun.start
+before $c create -b $work/idle arniabench2
+exec $c start arniabench2
+after $c delete -f arniabench2
+case crun.exec
+exec $c exec arniabench0 /bin/true
+case crun.state
+exec $c state arniabench0
+case crun.kill
+before $c run -d -b $work/idle arniabench2
+exec $c kill arniabench2 KILL
+after $c delete -f arniabench2
+case crun.delete
+before $c run -d -b $work/idle arniabench2
+before $c kill arniabench2 KILL
+exec $c delete -f arniabench2
+EOF
+}
+
+script_ours() {
+  ours arnia.run.host
+  echo "exec arnia run --rm --network host --read-only busybox /bin/true"
+  ours arnia.run.none
+  echo "exec arnia run --rm --network none --read-only busybox /bin/true"
+  ours arnia.run.routed
+  echo "exec arnia run --rm -p 8080:80 busybox /bin/true"
+  ours arnia.exec
+  echo "exec arnia exec one /bin/true"
+  ours arnia.list
+  echo "exec arnia list"
+  ours arnia.kill
+  echo "exec arnia kill -s CONT one"
+  ours arnia.remove
+  printf '%s\n' "before arnia run -d --name two busybox /bin/sleep 1000000" "exec arnia rm -f two"
+  for net in none routed; do
+    ours "arnia.start.$net"
+    printf '%s\n' "before arnia create --network $net --name two busybox /bin/sleep 1000000" "exec arnia start two" \
+      "after arnia rm -f two"
+  done
+  for net in host none; do
+    ours "arnia.call.$net"
+    printf '%s\n' "before arnia create --network $net --read-only --name two busybox /bin/sleep 1000000" \
+      'call io.arnia.Start {"name":"two"}' "after arnia rm -f two"
+  done
+}
+
+script_runc() {
+  cat << EOF
+rounds $slow_rounds
+case runc.run
+exec runc run -b $work/plain arniabench3
+case runc.exec
+exec runc exec arniabench4 /bin/true
+EOF
+}
+
+phase_latency() {
+  instance_down
+  first nsenter --net="/run/netns/$host_ns" -- timeout 30 "$bin/arnia" list > /dev/null 2>&1
+  arnia run -d --name one busybox /bin/sleep 1000000 > /dev/null || return
+  local branch
+  branch=$(branch)
+  { script_floor; script_crun; script_ours; } > "$work/script"
+  script_runc > "$work/script-runc"
+  peers_view $c run -d -b "$work/idle" arniabench0 < /dev/null > /dev/null 2>&1 || { say "crun does not work here"; return; }
+  peers_view runc run -d -b "$work/idle" arniabench4 < /dev/null > /dev/null 2>&1
+  first nsenter --net="/run/netns/$host_ns" -- timeout 200 bash -c "$(declare -f peers_view); peers_view \"\$@\"" - \
+    "$tools/rounds" "$work/script" | take_rounds
+  timeout 60 bash -c "$(declare -f peers_view); peers_view \"\$@\"" - "$tools/rounds" "$work/script-runc" | take_rounds
+  instance_down
+  crun_down
+}
+
+# ---- what idle ones hold ----
+
+kernel_kib() { awk '/^(Slab|Percpu|KernelStack|PageTables):/ { n += $2 } END { print n }' /proc/meminfo; }
+pss() { # of the pids on stdin, one a line
+  local p
+  while read -r p; do cat "/proc/$p/smaps_rollup" 2> /dev/null; done | awk '/^Pss:/ { n += $2 } END { print n + 0 }'
+}
+ours_pss() { arnia version -f json | jq -r '.keeper, .pid' | pss; }
+workers() {
+  local f p
+  grep -lx $'Name:\tarnia-run' /proc/[0-9]*/status 2> /dev/null | while read -r f; do
+    p=${f#/proc/} p=${p%/status}
+    grep -qzx "ARNIA_ROOT=$ARNIA_ROOT" "/proc/$p/environ" 2> /dev/null && echo "$p"
+  done
+}
+per() { awk -v a="$1" -v b="$2" -v n="$3" 'BEGIN { printf "%.1f\n", (b - a) / n }'; }
+
+# idle_measure NAME EXTRA_OF_ONE OPTIONS...: $few machines; kernel and first process by /proc, keeper and daemon by PSS.
+idle_measure() {
+  local name=$1 k0 k1 u0 u1 inside
+  shift
+  arnia run -d --name warm "$@" busybox /bin/sleep 1000000 > /dev/null && arnia rm -f warm > /dev/null
+  sleep 1
+  k0=$(kernel_kib) u0=$(ours_pss)
+  on_host "$tools/many" -n "$few" "$bin/arnia" run -d --name 'i{}' "$@" busybox /bin/sleep 1000000 > /dev/null || return
+  sleep 1
+  k1=$(kernel_kib) u1=$(ours_pss)
+  inside=$(cat "$(cgroup2)/$(branch)"/c-*/cgroup.procs | pss)
+  metric "$name.kernel" "$(per "$k0" "$k1" "$few")"
+  metric "$name.user" "$(per "$u0" "$u1" "$few")"
+  metric "$name.inside" "$(per 0 "$inside" "$few")"
+  metric "$name" "$(awk -v k="$(per "$k0" "$k1" "$few")" -v u="$(per "$u0" "$u1" "$few")" -v i="$(per 0 "$inside" "$few")" 'BEGIN { print k + u + i }')"
+  arnia list -q | xargs -r -n 100 nsenter --net="/run/netns/$host_ns" -- "$bin/arnia" rm -f > /dev/null 2>&1
+}
+
+phase_idle() {
+  instance_down
+  arnia list > /dev/null 2>&1
+  sleep 1
+  metric idle.base "$(ours_pss)"
+  metric idle.workers "$(workers | pss)"
+  idle_measure idle.total --no-init
+  idle_measure idle.total.init
+  idle_measure idle.total.host --network host --no-init
+  metric idle.user "$(awk '$1 == "idle.total.user" { print $2 }' "$metrics")"
+  metric idle.floor "$("$tools/floor" -d "$few" -k net,user,full,seccomp,veth -c "$(cgroup2)" "$work/rootfs" | cut -d ' ' -f 1)"
+  instance_down
+}
+
+# ---- many ----
+
+phase_many() {
+  local half=$((many / 2)) t
+  arnia list > /dev/null 2>&1
+  arnia run -d --network none --name warm busybox /bin/sleep 1000000 > /dev/null
+  sleep 0.5
+  read -r t _ <<< "$(on_host "$tools/many" -n "$half" "$bin/arnia" run -d --network none --name 'n{}' busybox /bin/sleep 1000000)"
+  metric many.none "$t"
+  instance_down
+  arnia list > /dev/null 2>&1
+  sleep 0.5
+  read -r t _ <<< "$(peers_view "$tools/many" -n "$half" $c run -d -b "$work/idle" 'arniabench-{}')"
+  metric many.crun "$t"
+  crun_down
+  for j in 1 2; do
+    sleep 0.5
+    read -r t _ <<< "$(on_host "$tools/many" -n $((many / 5)) -j $j "$bin/arnia" run -d --name "j$j-{}" busybox /bin/sleep 1000000)"
+    metric "many.$([ $j = 1 ] && echo single || echo double)" "$t"
+  done
+  instance_down
+}
+
+# The crowd: as many as there will be, with network; growth, list, restart.
+phase_crowd() {
+  local half w0 w1 c0 c1 b e pid
+  arnia run -d --name warm busybox /bin/sleep 1000000 > /dev/null
+  sleep 0.5
+  read -r _ half w0 w1 c0 c1 <<< "$(on_host "$tools/many" -n "$many" -c "$(cgroup2)/$(branch)" "$bin/arnia" run -d --name 'm{}' busybox /bin/sleep 1000000)"
+  metric many.routed "$half"
+  metric grow.wall.first "$w0"
+  metric grow.wall.last "$w1"
+  metric grow.cpu.first "$c0"
+  metric grow.cpu.last "$c1"
+  sleep 1
+  printf '%s\n' "rounds 10" "case list.many" "exec arnia list" > "$work/script"
+  on_host "$tools/rounds" "$work/script" | take_rounds
+  pid=$(arnia version -f json | jq -r .pid)
+  b=$(date +%s%N)
+  kill -9 "$pid"
+  arnia list -q > /dev/null
+  e=$(date +%s%N)
+  metric restart.many "$(((e - b) / 1000))"
+  instance_down
+}
+
+# ---- network ----
+
+gbits() { # FROM_NAMESPACE... -- ADDRESS PORT
+  awk 'BEGIN { best = 0 } $1 > best { best = $1 } END { print best }'
+}
+
+phase_network() {
+  local ms load=$tools/load name=net1 ip
+  ms=$(awk -v s="$seconds" 'BEGIN { print s * 1000 }')
+  cp "$load" "$work/load" && chmod 755 "$work/load"
+  nsenter --net="/run/netns/$host_ns" -- "$load" sink 5001 > /dev/null 2>&1 &
+  started+=($!)
+  nsenter --net="/run/netns/$peer_ns" -- "$load" sink 5001 > /dev/null 2>&1 &
+  started+=($!)
+  arnia run -d --name "$name" -v "$work/load:/load:ro" busybox /bin/sleep 1000000 > /dev/null
+  sleep 0.3
+  ip=169.254.1.1
+  for _ in 1 2 3; do
+    on_host "$load" send 127.0.0.1 5001 "$ms" >> "$work/loopback"
+    arnia exec "$name" /load send 198.51.100.1 5001 "$ms" >> "$work/to-host" ||
+      arnia exec "$name" /load send $ip 5001 "$ms" >> "$work/to-host"
+    arnia exec "$name" /load send 198.51.100.2 5001 "$ms" >> "$work/to-outside"
+  done
+  metric net.loopback "$(gbits < "$work/loopback")"
+  metric net.host "$(gbits < "$work/to-host")"
+  metric net.nat "$(gbits < "$work/to-outside")"
+  arnia rm -f "$name" > /dev/null
+}
+
+# ---- what it costs to be inside ----
+
+phase_inside() {
+  local name=in1 i
+  cp "$tools/load" "$work/load" && chmod 755 "$work/load"
+  mkdir -p "$work/tmp" && mount -t tmpfs arnia-bench "$work/tmp"
+  arnia run -d --name "$name" --tmpfs /tmp -v "$work/load:/load:ro" busybox /bin/sleep 1000000 > /dev/null
+  for _ in 1 2 3; do
+    for i in getppid compute memory file; do
+      arnia exec -w /tmp "$name" /load "$i" >> "$work/in.$i"
+      (cd "$work/tmp" && "$tools/load" "$i" >> "$work/out.$i")
+    done
+  done
+  for i in getppid compute memory file; do
+    metric "in.$i" "$(sort -n "$work/in.$i" | head -n 1)"
+    metric "out.$i" "$(sort -n "$work/out.$i" | head -n 1)"
+  done
+  arnia rm -f "$name" > /dev/null
+  umount "$work/tmp"
+}
