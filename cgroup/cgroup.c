@@ -160,7 +160,7 @@ static int delegate(int cg, uint32_t uid, uint32_t gid, struct error *err)
 	return 0;
 }
 
-static int fill(int root, int cg, const struct cg_config *c, struct error *err)
+static int fill(int root, int cg, const struct cg_config *c, const struct cg_program *p, struct error *err)
 {
 	int r;
 
@@ -168,13 +168,18 @@ static int fill(int root, int cg, const struct cg_config *c, struct error *err)
 		return err_set(err, -EXDEV, "not on a cgroup2 filesystem");
 	r = first_limits(root, cg, c, err);
 	if (r == 0 && c->devices.n > 0)
-		r = cg_devices_attach(cg, c->devices.v, c->devices.n, err);
+		r = cg_devices_attach(cg, c->devices.v, c->devices.n, p, err);
 	if (r == 0 && c->delegate)
 		r = delegate(cg, c->owner_uid, c->owner_gid, err);
 	return r;
 }
 
 int cg_create(int root, const struct cg_config *c, struct error *err)
+{
+	return cg_create_with(root, c, NULL, err);
+}
+
+int cg_create_with(int root, const struct cg_config *c, const struct cg_program *p, struct error *err)
 {
 	auto_fd int cg = -1;
 	size_t made = 0;
@@ -185,7 +190,7 @@ int cg_create(int root, const struct cg_config *c, struct error *err)
 	if (r < 0)
 		return r;
 	cg = openat(root, c->path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	r = cg < 0 ? err_sys(err, -errno, "open") : fill(root, cg, c, err);
+	r = cg < 0 ? err_sys(err, -errno, "open") : fill(root, cg, c, p, err);
 	if (r < 0) {
 		remove_made(root, c->path, made);
 		return err_prefix(err, "cgroup %s", c->path), r;

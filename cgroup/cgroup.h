@@ -23,6 +23,16 @@ int cg_enable(int root, const char *path, uint32_t want, uint32_t *ret_have, cha
 /* mkdir (parents too), open, write the limits and attach the device program, delegate. All undone on failure.
  * -EEXIST when the leaf is there. Returns the cgroup's O_PATH|O_DIRECTORY descriptor (for CLONE_INTO_CGROUP). */
 int cg_create(int root, const struct cg_config *c, struct error *err);
+/* A device program that is loaded already, and taken when c->devices are its rules: loading is half the cost of a cgroup, and
+ * programs that do the same should be one in memory. `rules` stay the caller's. Taken over from a cgroup that has it, else loaded. */
+struct cg_program {
+	const struct cg_device *rules;
+	size_t n;
+	int fd; /* -1 = none */
+};
+int cg_program_open(const struct cg_device *rules, size_t n, struct cg_program *ret, struct error *err);
+void cg_program_close(struct cg_program *p);
+int cg_create_with(int root, const struct cg_config *c, const struct cg_program *p /* or NULL */, struct error *err);
 int cg_open(int root, const char *path, struct error *err);
 /* Change limits of a live cgroup (only knobs that are set). */
 int cg_write_limits(int cg, const struct cg_limits *l, struct error *err);

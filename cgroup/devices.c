@@ -28,7 +28,8 @@
 #include "lib/base/str.h"
 #include "cgroup/internal.h"
 
-#define PROGRAM_NAME "arnia_devices" /* at most 15 bytes; how we know ours */
+#define NAME_PREFIX "arn_" /* of our programs' names; then 11 digits of a sum of the instructions */
+#define LOADED_MAX 4096    /* programs of the host that are looked at */
 #define RULES_MAX 2048		     /* offsets are 16 bits */
 #define ATTACHED_MAX 64		     /* the kernel's own bound for one cgroup */
 
@@ -191,7 +192,48 @@ long cg_devices_compile(const struct cg_device *rules, size_t n, struct bpf_insn
 	return (long)add_exit(ret, len, TO_ALLOW, 1);
 }
 
-static int load(const struct cg_device *rules, size_t n, struct error *err)
+/* The name tells ours from others', and those that do the same from each other. */
+static void name_of(const struct bpf_insn *insns, size_t len, char ret[BPF_OBJ_NAME_LEN])
+{
+	const uint8_t *p = (const uint8_t *)insns;
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < len * sizeof(*insns); i++)
+		h = (h ^ p[i]) * 0x100000001b3u;
+	snprintf(ret, BPF_OBJ_NAME_LEN, NAME_PREFIX "%011" PRIx64, h >> 20);
+}
+
+static bool get_info(int prog, struct bpf_prog_info *ret)
+{
+	union bpf_attr attr = { .info = { .bpf_fd = (uint32_t)prog,
+					  .info_len = sizeof(*ret),
+					  .info = (uint64_t)(uintptr_t)ret } };
+
+	*ret = (struct bpf_prog_info){ 0 };
+	return bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) >= 0;
+}
+
+/* A device program of that name that some cgroup has, or -ENOENT. */
+static int find_loaded(const char *name)
+{
+	union bpf_attr next = { 0 };
+
+	for (unsigned i = 0; i < LOADED_MAX && bpf(BPF_PROG_GET_NEXT_ID, &next) >= 0; i++) {
+		union bpf_attr by_id = { .prog_id = next.next_id };
+		struct bpf_prog_info info;
+		int fd = bpf(BPF_PROG_GET_FD_BY_ID, &by_id);
+
+		if (fd >= 0 && get_info(fd, &info) && info.type == BPF_PROG_TYPE_CGROUP_DEVICE &&
+		    strncmp(info.name, name, sizeof(info.name)) == 0)
+			return fd;
+		if (fd >= 0)
+			close(fd);
+		next = (union bpf_attr){ .start_id = next.next_id };
+	}
+	return -ENOENT;
+}
+
+static int load(const struct cg_device *rules, size_t n, bool shared, struct error *err)
 {
 	auto_free struct bpf_insn *insns =
 		mem_alloc_n(CG_DEVICE_INSNS(MIN(n, (size_t)RULES_MAX)), sizeof(*insns));
@@ -201,14 +243,16 @@ static int load(const struct cg_device *rules, size_t n, struct error *err)
 		.insns = (uint64_t)(uintptr_t)insns,
 		.insn_cnt = (uint32_t)len,
 		.license = (uint64_t)(uintptr_t) "GPL",
-		.prog_name = PROGRAM_NAME,
 	};
 	int fd;
 
 	if (len < 0)
 		return err_set_kind(err, (int)len, ERR_USAGE, "devices: %s",
 				    len == -E2BIG ? "more than 2048 rules" : "malformed rule");
-	fd = bpf(BPF_PROG_LOAD, &attr);
+	name_of(insns, (size_t)len, attr.prog_name);
+	fd = shared ? find_loaded(attr.prog_name) : -ENOENT;
+	if (fd < 0)
+		fd = bpf(BPF_PROG_LOAD, &attr);
 	if (fd >= 0)
 		return fd;
 	if (fd == -EINVAL || fd == -ENOSYS) {
@@ -245,13 +289,9 @@ static int detach(int cg, int prog)
 
 static bool is_ours(int prog)
 {
-	struct bpf_prog_info info = { 0 };
-	union bpf_attr attr = { .info = { .bpf_fd = (uint32_t)prog,
-					  .info_len = sizeof(info),
-					  .info = (uint64_t)(uintptr_t)&info } };
+	struct bpf_prog_info info;
 
-	return bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) >= 0 &&
-	       strncmp(info.name, PROGRAM_NAME, sizeof(info.name)) == 0;
+	return get_info(prog, &info) && strncmp(info.name, NAME_PREFIX, strlen(NAME_PREFIX)) == 0;
 }
 
 /* Descriptors of our programs attached to this cgroup itself; the count or -errno. */
@@ -278,17 +318,47 @@ static int find_ours(int cg, int *fds, size_t max)
 	return n;
 }
 
-int cg_devices_attach(int cg, const struct cg_device *rules, size_t n, struct error *err)
+int cg_program_open(const struct cg_device *rules, size_t n, struct cg_program *ret, struct error *err)
 {
-	auto_fd int prog = load(rules, n, err);
-	int r = prog < 0 ? prog : attach(cg, prog, -1);
+	int fd = load(rules, n, true, err);
 
-	return prog >= 0 && r < 0 ? err_sys(err, r, "devices: attach the BPF program") : r;
+	if (fd < 0)
+		return fd;
+	*ret = (struct cg_program){ rules, n, fd };
+	return 0;
+}
+
+void cg_program_close(struct cg_program *p)
+{
+	fd_close(&p->fd);
+}
+
+static bool is_for(const struct cg_program *p, const struct cg_device *rules, size_t n)
+{
+	if (!p || p->fd < 0 || p->n != n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const struct cg_device *a = &p->rules[i], *b = &rules[i];
+
+		if (a->allow != b->allow || a->type != b->type || a->major != b->major || a->minor != b->minor ||
+		    a->access != b->access)
+			return false;
+	}
+	return true;
+}
+
+int cg_devices_attach(int cg, const struct cg_device *rules, size_t n, const struct cg_program *p, struct error *err)
+{
+	bool ready = is_for(p, rules, n);
+	auto_fd int own = ready ? -1 : load(rules, n, false, err);
+	int r = !ready && own < 0 ? own : attach(cg, ready ? p->fd : own, -1);
+
+	return (ready || own >= 0) && r < 0 ? err_sys(err, r, "devices: attach the BPF program") : r;
 }
 
 int cg_set_devices(int cg, const struct cg_device *rules, size_t n, struct error *err)
 {
-	auto_fd int prog = n ? load(rules, n, err) : -1;
+	auto_fd int prog = n ? load(rules, n, false, err) : -1;
 	int old[ATTACHED_MAX], found, r = 0;
 
 	if (n && prog < 0)

@@ -39,6 +39,6 @@ char *cg_controller_names(uint32_t bits, char *buf, size_t size);
 long cg_devices_compile(const struct cg_device *rules, size_t n, struct bpf_insn *ret, size_t max);
 #define CG_DEVICE_INSNS(n) (16 + 8 * (n)) /* enough for n rules */
 /* Load and attach to a cgroup that has no program of ours yet (a fresh one). */
-int cg_devices_attach(int cg, const struct cg_device *rules, size_t n, struct error *err);
+int cg_devices_attach(int cg, const struct cg_device *rules, size_t n, const struct cg_program *p, struct error *err);
 
 #endif

@@ -125,5 +125,7 @@ int destroy_run(struct job *j, struct error *err)
 	if (r == 0)
 		r = walk_back(&d, err);
 	fd_close(&d.cgroup);
+	/* Unmounting what it holds may take long: before the answer, after which the next job is due. */
+	fd_close(&j->target);
 	return r;
 }

@@ -20,6 +20,7 @@
 #include "lib/base/file.h"
 #include "lib/base/instance.h"
 #include "lib/base/proc.h"
+#include "lib/plan/build.h"
 #include "rootfs/rootfs.h"
 
 /* What a template build may need, and what test builds look at; nothing else of the caller's environment
@@ -101,6 +102,8 @@ static int open_kernel(struct worker *w, struct error *err)
 	w->cgroup = cg_open_root(err);
 	if (w->cgroup < 0)
 		return w->cgroup;
+	/* A kernel without it is told by the start that needs it. */
+	(void)cg_program_open(plan_device_rules, plan_n_device_rules, &w->devices, NULL);
 	return net_open(&w->net, err);
 }
 
@@ -115,6 +118,7 @@ int worker_prestart(struct worker *w, struct error *err)
 			      .stage = -1,
 			      .cgroup = -1,
 			      .pidns = -1,
+			      .devices.fd = -1,
 			      .net = NET_SOCKETS_NONE,
 			      .userns = -1,
 			      .netns = -1 };
@@ -162,6 +166,7 @@ void worker_forget(struct worker *w)
 	fd_close(&w->stage);
 	fd_close(&w->cgroup);
 	fd_close(&w->pidns);
+	cg_program_close(&w->devices);
 	fd_close(&w->userns);
 	fd_close(&w->netns);
 	net_close(&w->net);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "cgroup/cgroup.h"
 #include "lib/base/error.h"
 #include "lib/base/kproto.h"
 #include "lib/base/str.h"
@@ -55,6 +56,7 @@ struct worker {
 	int stage;  /* O_PATH, also the working directory (rootfs_stage) */
 	int cgroup; /* top of cgroup2 */
 	int pidns;  /* its own, to come back to */
+	struct cg_program devices; /* of a start without devices of its own */
 	struct net_sockets net;
 	int userns, netns; /* the cell, made by a prepare job; -1 */
 	volatile struct board *board;

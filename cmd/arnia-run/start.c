@@ -45,7 +45,7 @@ static int start_cgroup(void *ctx, struct error *err)
 {
 	struct start *s = ctx;
 
-	s->cgroup = cg_create(s->w->cgroup, &s->plan->cgroup, err);
+	s->cgroup = cg_create_with(s->w->cgroup, &s->plan->cgroup, &s->w->devices, err);
 	return s->cgroup < 0 ? s->cgroup : 0;
 }
 

@@ -70,6 +70,7 @@ struct machine {
 	struct machine_state state;
 	struct lease lease;
 	struct pidref init;
+	int root; /* of one that is killed to be removed, -1 (hold_root) */
 	int held[4]; /* duplicates of in, out, err, master for the next keeper; -1 */
 	uint32_t held_bits; /* enum kp_fd */
 	bool tty, stopping_asked, killed;

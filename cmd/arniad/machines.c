@@ -24,6 +24,7 @@ struct machine *machine_add(struct daemon *d, struct machine_config *c)
 	m->config = *c;
 	m->daemon = d;
 	m->init = PIDREF_NONE;
+	m->root = -1;
 	memset(m->held, -1, sizeof(m->held));
 	m->watch_memory = m->watch_cgroup = -1;
 	hn = hash(MACHINE_NAME(m));
@@ -113,6 +114,7 @@ void machine_forget(struct daemon *d, struct machine *m)
 	watch_stop(d, m);
 	loop_del_timer(m->stop_timer);
 	machine_drop_fds(m);
+	fd_close(&m->root);
 	machine_config_done(&m->config);
 	free(m);
 }

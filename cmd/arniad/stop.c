@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include "cmd/arniad/daemon.h"
 #include "lib/base/failat.h"
@@ -56,6 +58,19 @@ static int thaw(struct daemon *d, struct machine *m, struct error *err)
 	return cg < 0 ? cg : cg_freeze(cg, false, err);
 }
 
+/* Unmounting overlay syncs the whole filesystem of its upper layer, and the last of a machine's processes waits for it. When
+ * the layer is deleted anyway, the mount is kept until then, by the worker that deletes it. */
+static void hold_root(struct machine *m)
+{
+	char path[48];
+
+	fd_close(&m->root);
+	snprintf(path, sizeof(path), "/proc/%d/root", m->init.pid);
+	m->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (m->root >= 0 && !pidref_alive(&m->init)) /* it may be another's */
+		fd_close(&m->root);
+}
+
 int machine_stop(struct daemon *d, struct machine *m, uint64_t timeout_ms, int sig, struct error *err)
 {
 	bool paused = m->state.phase == PHASE_PAUSED, failed = m->state.phase == PHASE_FAILED;
@@ -72,6 +87,8 @@ int machine_stop(struct daemon *d, struct machine *m, uint64_t timeout_ms, int s
 	}
 	if (m->init.pid == 0) /* has ended already, is being cleaned up */
 		return 0;
+	if (timeout_ms == 0 && m->to_remove)
+		hold_root(m);
 	if (timeout_ms == 0)
 		return kill_all(d, m, err);
 	if (paused && (r = thaw(d, m, err)) < 0)
@@ -277,6 +294,7 @@ static int parting_submit(struct daemon *d, struct machine *m, struct plan *plan
 	j.kind = plan->kind;
 	j.plan = plan;
 	j.id = m->config.id;
+	j.target = m->leaves ? m->root : -1;
 	j.done = on_parted;
 	j.line = on_parting_line;
 	j.arg = p;
@@ -346,6 +364,7 @@ void machine_clean(struct daemon *d, struct machine *m)
 			*arena_push(&a, &undo.undo) = PLAN_UNDO_LAYERS;
 		r = parting_submit(d, m, &undo, NULL, &err);
 		m->cleaning = r == 0;
+		fd_close(&m->root);
 		plan_free(start);
 		arena_done(&a);
 		(void)fail_at("arniad:after-clean-job");

@@ -54,6 +54,9 @@ int plan_check_limits(const struct spec *s, const struct plan_facts *f, struct e
 /* Look spec->devices up on the host (stat(2)): the only function here that is not pure. Arrays in `a`. A path that
  * is missing: kind NOT_FOUND; no device: USAGE. */
 int plan_probe_nodes(const struct spec *s, struct arena *a, struct plan_node **ret, size_t *ret_n, struct error *err);
+/* The device rules of every start; those of spec->devices come behind them. */
+extern const struct cg_device plan_device_rules[];
+extern const size_t plan_n_device_rules;
 struct plan_exec { /* an exec of a running container */
 	const char *exec_id;
 	struct strv argv, env; /* env: added to the container's */

@@ -10,7 +10,7 @@
 #define ALL (READ | WRITE | MKNOD)
 
 /* The base is "deny all". Making any node is allowed, as runc does: opening it is what counts. */
-static const struct cg_device rules[] = {
+const struct cg_device plan_device_rules[] = {
 	{ true, 'c', ANY, ANY, MKNOD }, { true, 'b', ANY, ANY, MKNOD }, { true, 'c', 1, 3, ALL }, /* null */
 	{ true, 'c', 1, 5, ALL },								  /* zero */
 	{ true, 'c', 1, 7, ALL },								  /* full */
@@ -21,6 +21,8 @@ static const struct cg_device rules[] = {
 	{ true, 'c', 5, 2, ALL },     /* ptmx */
 	{ true, 'c', 136, ANY, ALL }, /* pts */
 };
+
+const size_t plan_n_device_rules = ARRAY_SIZE(plan_device_rules);
 
 static const struct plan_node *find_node(const struct plan_input *in, const char *path)
 {
@@ -35,8 +37,8 @@ int plan_add_devices(const struct plan_input *in, struct plan *p, struct error *
 	const struct strv *asked = &in->spec->devices;
 	struct arena *a = &p->arena;
 
-	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
-		*arena_push(a, &p->cgroup.devices) = rules[i];
+	for (size_t i = 0; i < plan_n_device_rules; i++)
+		*arena_push(a, &p->cgroup.devices) = plan_device_rules[i];
 	for (size_t i = 0; i < asked->n; i++) {
 		const struct plan_node *node;
 		struct spec_device d;

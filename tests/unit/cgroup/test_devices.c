@@ -269,6 +269,43 @@ static void test_attached(void **state)
 	fixture_done(&f);
 }
 
+/* One program for all cgroups with these rules, found again through a cgroup that has it; others get their own. */
+static void test_shared(void **state)
+{
+	static const struct cg_device rules[] = { { true, 'c', 1, 3, 7 }, { true, 'c', 77, 77, 7 } };
+	struct fixture f = fixture_open();
+	auto_free char *other = str_fmt("%s-b", f.branch), *third = str_fmt("%s-c", f.branch);
+	struct cg_config c = { .path = f.branch, .limits = CG_LIMITS_NONE };
+	struct cg_program p = { .fd = -1 }, again = { .fd = -1 };
+	struct error err = { 0 };
+	uint32_t a[8], b[8];
+
+	(void)state;
+	assert_int_equal(cg_program_open(rules, ARRAY_SIZE(rules), &p, &err), 0);
+	c.devices.v = (struct cg_device *)rules;
+	c.devices.n = ARRAY_SIZE(rules);
+	auto_fd int one = cg_create_with(f.root, &c, &p, &err);
+	if (one < 0)
+		fail_msg("%s", err.text);
+	cg_program_close(&p);
+	assert_int_equal(cg_program_open(rules, ARRAY_SIZE(rules), &again, &err), 0);
+	c.path = other;
+	auto_fd int two = cg_create_with(f.root, &c, &again, &err);
+	assert_int_equal(query(one, a, 8), 1);
+	assert_int_equal(query(two, b, 8), 1);
+	assert_int_equal(a[0], b[0]);
+	c.path = third;
+	c.devices.n = 1;
+	auto_fd int three = cg_create_with(f.root, &c, &again, &err);
+	assert_int_equal(query(three, b, 8), 1);
+	assert_int_not_equal(a[0], b[0]);
+	assert_int_equal(in_cgroup(three, S_IFBLK, 8, 0), EPERM);
+	cg_program_close(&again);
+	assert_int_equal(cg_remove(f.root, other, &err), 0);
+	assert_int_equal(cg_remove(f.root, third, &err), 0);
+	fixture_done(&f);
+}
+
 /* The verifier must not be led into exponential work. */
 static void test_many_rules(void **state)
 {
@@ -294,7 +331,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),	   cmocka_unit_test(test_program),
 		cmocka_unit_test(test_malformed),  cmocka_unit_test(test_attached),
-		cmocka_unit_test(test_many_rules),
+		cmocka_unit_test(test_shared),	   cmocka_unit_test(test_many_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
