@@ -6,24 +6,14 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/base/time.h"
-#include "rootfs/template.h"
 
 /* Rules that need the host: the image is there, asked limits can be given, a published port is not another machine's. */
 static int check_host(struct daemon *d, const struct spec *s, struct error *err)
 {
-	struct template_desc t = { 0 };
-	struct template_info info = { 0 };
-	int r = template_find(d->in.share, d->in.state, s->image, &t, &info, err);
+	const struct template_desc *t;
+	int r = image_get(d, s->image, &t, err);
 
-	if (r < 0)
-		return r;
-	template_done(&t);
-	if (!info.built) {
-		err_set_kind(err, -ENOENT, ERR_NOT_FOUND, "image %s is not built", s->image);
-		err_hint(err, "arnia image build %s", s->image);
-		return -ENOENT;
-	}
-	return plan_check_limits(s, &d->facts.plan, err);
+	return r < 0 ? r : plan_check_limits(s, &d->facts.plan, err);
 }
 
 int machine_create(struct daemon *d, const json *spec, bool by_run, struct machine **ret, struct error *err)

@@ -162,6 +162,11 @@ struct profile {
 int profile_get(struct daemon *d, const char *name_or_json, uint64_t caps, const void **ret, size_t *ret_size, struct error *err);
 int profile_confine_self(struct daemon *d, struct error *err);
 
+/* ---- images.c: descriptions of built images ---- */
+struct template_desc;
+/* Valid until the next call. Of one that is not built: -ENOENT, kind NOT_FOUND, with a hint. */
+int image_get(struct daemon *d, const char *name, const struct template_desc **ret, struct error *err);
+
 /* ---- watch.c: inotify on cgroup files ---- */
 int watch_init(struct daemon *d, struct error *err);
 void watch_start(struct daemon *d, struct machine *m);
@@ -234,6 +239,7 @@ struct daemon {
 	struct loop_timer *refill; /* of cells */
 	bool wants_plain; /* somebody starts machines without a network */
 	struct profile *profiles;
+	struct image *images;
 	struct bad_file *bad;
 	struct stray *strays;
 	unsigned setup_tries;

@@ -29,23 +29,15 @@ struct start_op {
 /* The description of the machine's image merged below its spec, and where its rootfs lies. */
 static int image_apply(struct daemon *d, struct spec *s, char rootfs[4096], struct error *err)
 {
-	struct template_desc t = { 0 };
-	struct template_info info = { 0 };
+	const struct template_desc *t;
 	struct spec_image image;
-	int r = template_find(d->in.share, d->in.state, s->image, &t, &info, err);
+	int r = image_get(d, s->image, &t, err);
 
 	if (r < 0)
 		return r;
-	if (!info.built) {
-		err_set_kind(err, -ENOENT, ERR_NOT_FOUND, "image %s is not built", s->image);
-		err_hint(err, "arnia image build %s", s->image);
-		template_done(&t);
-		return -ENOENT;
-	}
-	image = (struct spec_image){ .cmd = t.cmd, .env = t.env, .workdir = t.workdir, .user = t.user,
-				     .stop_signal = t.stop_signal, .init = t.init };
+	image = (struct spec_image){ .cmd = t->cmd, .env = t->env, .workdir = t->workdir, .user = t->user,
+				     .stop_signal = t->stop_signal, .init = t->init };
 	spec_merge(s, &image);
-	template_done(&t);
 	if (rootfs) {
 		auto_free char *path = str_fmt("%s/templates/%s/rootfs", d->in.state, s->image);
 
