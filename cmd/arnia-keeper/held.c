@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "cmd/arnia-keeper/keeper.h"
@@ -290,23 +289,17 @@ void held_forget(struct held *h)
 	held_try_free(h);
 }
 
-/* The status of a process whose parent is another. 1 = known, 0 = not yet, -errno = never. */
-static int foreign_status(int pidfd, int *code, int *status)
+/* Of a process whose parent is another. */
+static bool foreign_status(const struct held *h, int *code, int *status)
 {
-	struct pidfd_info info = { .mask = PIDFD_INFO_EXIT };
+	const struct pidref p = { .pid = h->c.pid, .fd = h->pidfd, .start = h->c.start };
+	int wstatus;
 
-	if (ioctl(pidfd, PIDFD_GET_INFO, &info) < 0)
-		return -errno;
-	if (!(info.mask & PIDFD_INFO_EXIT))
-		return 0;
-	if (WIFEXITED(info.exit_code)) {
-		*code = CLD_EXITED;
-		*status = WEXITSTATUS(info.exit_code);
-	} else {
-		*code = WCOREDUMP(info.exit_code) ? CLD_DUMPED : CLD_KILLED;
-		*status = WTERMSIG(info.exit_code);
-	}
-	return 1;
+	if (pidref_wait_status(&p, &wstatus) < 0)
+		return false;
+	*code = WIFEXITED(wstatus) ? CLD_EXITED : WCOREDUMP(wstatus) ? CLD_DUMPED : CLD_KILLED;
+	*status = WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : WTERMSIG(wstatus);
+	return true;
 }
 
 static void foreign_unknown(void *arg)
@@ -317,14 +310,13 @@ static void foreign_unknown(void *arg)
 	held_exited(h, 0, 0);
 }
 
-/* Readable: it has ended. Hung up: its parent has reaped it, and only then the kernel tells the status
- * (pidfs, 6.15). */
+/* Readable: it has ended. Hung up: its parent has reaped it. If it was not to be known before, then it may be (6.15). */
 static void foreign_ready(void *arg, uint32_t events)
 {
 	struct held *h = arg;
-	int code = 0, status = 0, r = foreign_status(h->pidfd, &code, &status);
+	int code = 0, status = 0;
 
-	if (r != 0 || events & EPOLLHUP) {
+	if (foreign_status(h, &code, &status) || events & EPOLLHUP) {
 		held_exited(h, code, status);
 		return;
 	}

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -93,25 +92,13 @@ int child_go(const struct child *c, struct error *err)
 	return r < 0 && r != -EPIPE ? err_sys(err, r, "let the new process go") : 0;
 }
 
-/* Wait status of a process that is dead; 0 when nobody can tell. Before its program runs a guest never ends
- * with 0. */
+/* Wait status of a process that is dead; 0 when nobody can tell. Before its program runs a guest never ends with 0. */
 static int read_status(const struct child *c)
 {
-	struct pidfd_info info = { .mask = PIDFD_INFO_EXIT };
-	auto_free char *text = NULL;
-	char path[32];
-	const char *last;
+	const struct pidref guest = { .pid = c->pid, .fd = c->pidfd };
+	int status;
 
-	/* A zombie tells in the last field of its stat (proc_pid_stat(5): 0 to who may not know, as from
-	 * inside a cell), one that the keeper has reaped by its pidfd, from Linux 6.15 on. */
-	snprintf(path, sizeof(path), "/proc/%d/stat", c->pid);
-	if (file_read_at(AT_FDCWD, path, 4096, &text, NULL) > 0 && strstr(text, ") Z ")) {
-		last = strrchr(text, ' ');
-		return last ? (int)strtol(last + 1, NULL, 10) : 0;
-	}
-	if (ioctl(c->pidfd, PIDFD_GET_INFO, &info) == 0 && info.mask & PIDFD_INFO_EXIT)
-		return info.exit_code;
-	return 0;
+	return pidref_wait_status(&guest, &status) == 0 ? status : 0;
 }
 
 /* Only of a fresh cgroup: in a running container it may have happened at any time. */

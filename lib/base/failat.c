@@ -67,8 +67,8 @@ int fail_at(const char *step)
 		return 0;
 	what++;
 	if (str_eq(what, "kill")) {
-		/* Whoever comes next finds it gone, so that it can do what this one did not. */
-		if (from_file && file_path(path) && unlink(path) < 0)
+		/* Whoever comes next finds it gone, so that it can do what this one did not. A child may not see it. */
+		if ((from_file || getenv(CARRIED)) && file_path(path) && unlink(path) < 0 && from_file)
 			return 0;
 		kill_self();
 	}

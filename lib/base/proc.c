@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 
 #define STAT_FIELD_STATE 3
 #define STAT_FIELD_START 22
+#define STAT_FIELD_EXIT 52
 
 void pidref_done(struct pidref *p)
 {
@@ -67,34 +69,83 @@ bool pidref_alive(const struct pidref *p)
 	return p->fd >= 0 && poll(&pf, 1, 0) == 0;
 }
 
-int proc_start_time(pid_t pid, uint64_t *ret)
+/* /proc/PID/stat from field 3, the state, on: the second is the command in parentheses and may hold anything, even ") ". */
+static int read_stat(pid_t pid, char text[1024], char **ret)
 {
-	char path[32], text[1024], *at, *end;
+	char path[32], *end;
 	auto_fd int fd = -1;
-	uint64_t v;
 	long n;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	n = fd_read_full(fd, text, sizeof(text) - 1);
+	n = fd_read_full(fd, text, 1023);
 	if (n < 0)
 		return (int)n;
 	text[n] = '\0';
-	/* The second field is the command in parentheses and may hold anything, even ") ". */
-	at = strrchr(text, ')');
-	if (!at)
+	end = strrchr(text, ')');
+	if (!end || end[1] != ' ')
 		return -EIO;
-	at++;
-	for (int field = STAT_FIELD_STATE; at && field <= STAT_FIELD_START; field++)
-		at = strchr(at + (field > STAT_FIELD_STATE), ' ');
-	if (!at)
-		return -EIO;
-	v = strtoull(at + 1, &end, 10);
-	if (end == at + 1)
+	*ret = end + 2;
+	return 0;
+}
+
+static int stat_number(const char *at, int field, uint64_t *ret)
+{
+	char *end;
+	uint64_t v;
+
+	for (int i = STAT_FIELD_STATE; at && i < field; i++) {
+		at = strchr(at, ' ');
+		at += at != NULL;
+	}
+	v = at ? strtoull(at, &end, 10) : 0;
+	if (!at || end == at)
 		return -EIO;
 	*ret = v;
+	return 0;
+}
+
+int proc_start_time(pid_t pid, uint64_t *ret)
+{
+	char text[1024], *at;
+	int r = read_stat(pid, text, &at);
+
+	return r < 0 ? r : stat_number(at, STAT_FIELD_START, ret);
+}
+
+/* The kernel writes 0 for the status to who may not trace the process: whether we may is what the link to its namespace tells. */
+static bool may_trace(pid_t pid)
+{
+	char path[40], to[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+	return readlink(path, to, sizeof(to)) > 0;
+}
+
+static bool zombie_status(const struct pidref *p, int *ret)
+{
+	uint64_t start, status;
+	char text[1024], *at;
+
+	if (!may_trace(p->pid) || read_stat(p->pid, text, &at) < 0 || *at != 'Z' ||
+	    stat_number(at, STAT_FIELD_START, &start) < 0 || (p->start && start != p->start) ||
+	    stat_number(at, STAT_FIELD_EXIT, &status) < 0)
+		return false;
+	*ret = (int)status;
+	return true;
+}
+
+int pidref_wait_status(const struct pidref *p, int *ret)
+{
+	struct pidfd_info info = { .mask = PIDFD_INFO_EXIT };
+
+	if (zombie_status(p, ret))
+		return 0;
+	if (p->fd < 0 || ioctl(p->fd, PIDFD_GET_INFO, &info) < 0 || !(info.mask & PIDFD_INFO_EXIT))
+		return -ENODATA;
+	*ret = info.exit_code;
 	return 0;
 }
 

@@ -20,6 +20,9 @@ void pidref_done(struct pidref *p);
 int pidref_open(pid_t pid, uint64_t start, struct pidref *ret);
 int pidref_kill(const struct pidref *p, int sig); /* pidfd_send_signal(2) */
 bool pidref_alive(const struct pidref *p); /* poll of the pidfd, no wait */
+/* How a process that is not ours ended, as wait(2) has it: while it waits for its parent as a zombie by /proc/PID/stat, once it is
+ * reaped by its pidfd, if that was open before (Linux 6.15). -ENODATA: not to be known, or not yet. */
+int pidref_wait_status(const struct pidref *p, int *ret);
 int proc_start_time(pid_t pid, uint64_t *ret); /* 0 or -errno */
 int proc_pidfd_open(pid_t pid);
 

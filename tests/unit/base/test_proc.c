@@ -99,6 +99,50 @@ static void test_start_time(void **state)
 	assert_true(before == after);
 }
 
+static void check_status(int how, bool reap)
+{
+	siginfo_t si;
+	struct pidref p;
+	int status = -1, pid = fork();
+
+	if (pid == 0) {
+		if (how > 0xff)
+			kill(getpid(), how >> 8);
+		_exit(how);
+	}
+	assert_int_equal(waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT), 0);
+	assert_int_equal(pidref_open(pid, 0, &p), 0);
+	if (reap)
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+	status = -1;
+	if (pidref_wait_status(&p, &status) < 0)
+		assert_true(reap); /* before Linux 6.15 */
+	else if (how > 0xff)
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == how >> 8);
+	else
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == how);
+	if (!reap)
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+	pidref_done(&p);
+}
+
+static void test_wait_status(void **state)
+{
+	struct pidref self;
+	int status = 77;
+
+	(void)state;
+	for (int reap = 0; reap < 2; reap++) {
+		check_status(0, reap);
+		check_status(37, reap);
+		check_status(SIGKILL << 8, reap);
+	}
+	assert_int_equal(pidref_open(getpid(), 0, &self), 0);
+	assert_int_equal(pidref_wait_status(&self, &status), -ENODATA); /* it runs */
+	assert_int_equal(status, 77);
+	pidref_done(&self);
+}
+
 static void test_identity(void **state)
 {
 	char a[37], b[37], dir[4096];
@@ -202,6 +246,17 @@ static void test_fail_at_file(void **state)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	assert_int_equal(access(path, F_OK), -1);
 	assert_int_equal(fail_at("mount"), 0);
+	/* also by who only carries it */
+	write_word(path, "mount:kill");
+	pid = fork();
+	if (pid == 0) {
+		fail_at_carry();
+		fail_at("mount");
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_int_equal(access(path, F_OK), -1);
 	/* what the environment says from the start is not overruled */
 	setenv("ARNIA_FAIL_AT", "mount:errno:EPERM", 1);
 	fail_at_carry();
@@ -248,7 +303,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clone),	 cmocka_unit_test(test_clone_errors), cmocka_unit_test(test_pidref),
-		cmocka_unit_test(test_start_time), cmocka_unit_test(test_identity),	cmocka_unit_test(test_nofile),
+		cmocka_unit_test(test_start_time), cmocka_unit_test(test_wait_status), cmocka_unit_test(test_identity),	cmocka_unit_test(test_nofile),
 		cmocka_unit_test(test_fail_at),
 		cmocka_unit_test(test_fail_at_file),	 cmocka_unit_test(test_log),
 	};
