@@ -103,6 +103,7 @@ struct each {
 	int (*done)(struct cli *c, const char *name, const json *reply);
 	/* --idempotent: states in which nothing was left to do, "gone" for no such machine */
 	const char *wanted;
+	bool asks; /* changes nothing: asked again when the daemon is another */
 };
 int each_run(struct cli *c, const struct each *e);
 int each_names(struct cli *c, const struct each *e, const struct strv *names);

@@ -119,8 +119,9 @@ static int start_daemon(const struct instance *in, struct error *err)
 
 /*
  * The daemon outlives a keeper that was killed, and answers, but can start nothing. The peer of a connection is
- * whoever made the listening socket (unix(7)): the keeper, or systemd, which looks after its service itself. The
- * locks are the keeper's: one range while it starts, which would find ours in its way, and flock(2) for life.
+ * whoever made the listening socket (unix(7)): the keeper, or systemd, which looks after its service itself. Whether
+ * that process is there says nothing: it may wait for its parent as a zombie. The locks are the keeper's: one range
+ * while it starts, which would find ours in its way, and flock(2) for life.
  */
 static bool keeper_is_gone(const struct instance *in, struct rpc_client *client)
 {
@@ -129,8 +130,7 @@ static bool keeper_is_gone(const struct instance *in, struct rpc_client *client)
 	auto_fd int lock = -1;
 	struct sock_peer peer;
 
-	if (sock_peer(rpc_client_fd(client), &peer) < 0 || peer.pid <= 1 || kill(peer.pid, 0) == 0 ||
-	    errno != ESRCH)
+	if (sock_peer(rpc_client_fd(client), &peer) < 0 || peer.pid <= 1)
 		return false;
 	lock = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	return lock >= 0 && fcntl(lock, F_OFD_SETLK, &start) == 0 && flock(lock, LOCK_SH | LOCK_NB) == 0;

@@ -6,12 +6,14 @@
 #include "lib/base/time.h"
 
 #define JOBS_MAX 64
+#define AGAIN_MAX 100
 
 struct job {
 	const char *name;
 	json *reply;
 	struct error err;
 	int code; /* negative errno of the request */
+	int asked_again;
 	bool done;
 };
 /* One connection and what it is busy with: the daemon answers one request of a connection at a time. */
@@ -111,17 +113,33 @@ static void finish(struct batch *b, struct slot *s, int code)
 	print_ready(b);
 }
 
-static int send_job(struct batch *b, struct slot *s)
+static int send_request(struct batch *b, const struct slot *s)
 {
 	auto_json json *p = name_params(s->job->name);
-	int r = s->client ? 0 : cli_connect(b->c, &s->client, &s->job->err);
 
-	if (r < 0)
-		return r;
 	if (b->each->params)
 		b->each->params(b->c, p);
-	s->until = b->c->timeout_ms < 0 ? 0 : time_mono_ms() + (uint64_t)b->c->timeout_ms;
 	return rpc_client_send(s->client, b->each->method, ptr_steal(&p), false, NULL, 0, &s->job->err);
+}
+
+static int send_job(struct batch *b, struct slot *s)
+{
+	int r = s->client ? 0 : cli_connect(b->c, &s->client, &s->job->err);
+
+	s->until = b->c->timeout_ms < 0 ? 0 : time_mono_ms() + (uint64_t)b->c->timeout_ms;
+	return r < 0 ? r : send_request(b, s);
+}
+
+/* A daemon may be restarted, more than once, yet not for ever. */
+static int ask_again(struct batch *b, struct slot *s)
+{
+	int r;
+
+	s->job->asked_again++;
+	rpc_client_free(s->client);
+	s->client = NULL;
+	r = cli_reconnect(b->c, &s->client, &s->job->err);
+	return r < 0 ? r : send_request(b, s);
 }
 
 static void start_jobs(struct batch *b)
@@ -149,6 +167,11 @@ static void receive(struct batch *b, struct slot *s, int timeout_ms)
 	if (r == -ETIMEDOUT && j->err.kind == ERR_TIMEOUT)
 		err_set_kind(&j->err, r, ERR_TIMEOUT, "no answer within %d ms; the operation goes on",
 			     b->c->timeout_ms);
+	if (r == -ECONNRESET && b->each->asks && j->asked_again < AGAIN_MAX) {
+		r = ask_again(b, s);
+		if (r == 0)
+			return;
+	}
 	finish(b, s, r);
 }
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include "cmd/arnia/cli.h"
+#include "lib/base/time.h"
 
 static void add_member(struct strbuf *b, const json *event, const char *name)
 {
@@ -62,39 +65,69 @@ static bool print_event(struct cli *c, const json *event)
 	return ok;
 }
 
-static json *params(struct cli *c, struct error *err)
+static int check_names(const struct cli *c, struct error *err)
 {
-	auto_json json *p = json_new_obj();
-	json *names = json_new_arr();
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->line.args.n; i++)
+		r = name_check(c->line.args.v[i], true, err);
+	return r;
+}
+
+struct stream {
+	const char *since; /* NULL = only what is to come */
+	bool follow;
+	char last[32]; /* the number of the last one, or when we came */
+};
+
+static int ask(struct cli *c, const struct stream *s, struct error *err)
+{
+	json *p = json_new_obj(), *names = json_new_arr();
 
 	for (size_t i = 0; i < c->line.args.n; i++)
 		json_push(names, json_new_str(c->line.args.v[i]));
 	if (json_len(names))
 		json_add(p, "names", json_ref(names));
 	json_unref(names);
-	json_add_str(p, "since", opt_text(&c->line, O_SINCE));
-	/* Who asks for the past gets that; new ones need to be asked for then. */
-	json_add_bool(p, "follow", opt_flag(&c->line, O_FOLLOW, !opt_get(&c->line, O_SINCE)));
-	for (size_t i = 0; i < c->line.args.n; i++)
-		if (name_check(c->line.args.v[i], true, err) < 0)
-			return NULL;
-	return ptr_steal(&p);
+	json_add_str(p, "since", s->since);
+	json_add_bool(p, "follow", s->follow);
+	return rpc_client_send(c->client, "io.arnia.Events", p, true, NULL, 0, err);
+}
+
+/* The next daemon knows all that the last one wrote. */
+static int ask_again(struct cli *c, struct stream *s, struct error *err)
+{
+	int r;
+
+	rpc_client_free(c->client);
+	c->client = NULL;
+	r = cli_reconnect(c, &c->client, err);
+	s->since = s->last;
+	return r < 0 ? r : ask(c, s, err);
+}
+
+static void note_last(struct stream *s, const json *event)
+{
+	uint64_t seq;
+
+	if (json_get_u64(event, "sequence", &seq, NULL) > 0)
+		snprintf(s->last, sizeof(s->last), "%" PRIu64, seq);
 }
 
 int cmd_events(struct cli *c)
 {
-	json *p;
+	struct stream s = { .since = opt_text(&c->line, O_SINCE) };
 	struct error err;
 	bool more = true;
-	int r;
+	int r = check_names(c, &err);
 
-	p = params(c, &err);
-	if (!p)
-		return cli_fail(c, NULL, &err);
-	r = cli_client(c, &err);
+	/* Who asks for the past gets that; new ones need to be asked for then. */
+	s.follow = opt_flag(&c->line, O_FOLLOW, !s.since);
+	time_rfc3339(time_real_ns(), s.last);
 	if (r == 0)
-		r = rpc_client_send(c->client, "io.arnia.Events", json_ref(p), true, NULL, 0, &err);
-	json_unref(p);
+		r = cli_client(c, &err);
+	if (r == 0)
+		r = ask(c, &s, &err);
 	while (r == 0 && more) {
 		auto_json json *event = NULL;
 
@@ -102,6 +135,10 @@ int cmd_events(struct cli *c)
 		/* The last answer closes the stream and need not be an event. */
 		if (r == 0 && row_member(event, "type") && !print_event(c, event))
 			return ERR_FAILED;
+		if (r == 0)
+			note_last(&s, event);
+		else if (r == -ECONNRESET && s.follow)
+			r = ask_again(c, &s, &err);
 	}
 	return r < 0 ? cli_fail(c, NULL, &err) : 0;
 }

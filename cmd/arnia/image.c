@@ -186,7 +186,7 @@ int cmd_image_info(struct cli *c)
 
 int cmd_image_rm(struct cli *c)
 {
-	static const struct each rm = { "io.arnia.ImageRemove", NULL, NULL, "gone" };
+	static const struct each rm = { .method = "io.arnia.ImageRemove", .wanted = "gone" };
 	struct error err;
 
 	for (size_t i = 0; i < c->line.args.n; i++)

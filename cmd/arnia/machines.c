@@ -28,15 +28,14 @@ static int stop_done(struct cli *c, const char *name, const json *reply)
 
 int cmd_stop(struct cli *c)
 {
-	static const struct each stop = { "io.arnia.Stop", stop_params, stop_done,
-					  "stopped failed suspended" };
+	static const struct each stop = { .method = "io.arnia.Stop", .params = stop_params, .done = stop_done, .wanted = "stopped failed suspended" };
 
 	return each_run(c, &stop);
 }
 
 int cmd_restart(struct cli *c)
 {
-	static const struct each restart = { "io.arnia.Restart", add_time, NULL, NULL };
+	static const struct each restart = { .method = "io.arnia.Restart", .params = add_time };
 
 	return each_run(c, &restart);
 }
@@ -48,21 +47,21 @@ static void kill_params(const struct cli *c, json *p)
 
 int cmd_kill(struct cli *c)
 {
-	static const struct each kill = { "io.arnia.Kill", kill_params, NULL, "stopped failed" };
+	static const struct each kill = { .method = "io.arnia.Kill", .params = kill_params, .wanted = "stopped failed" };
 
 	return each_run(c, &kill);
 }
 
 int cmd_pause(struct cli *c)
 {
-	static const struct each pause = { "io.arnia.Pause", NULL, NULL, "paused" };
+	static const struct each pause = { .method = "io.arnia.Pause", .wanted = "paused" };
 
 	return each_run(c, &pause);
 }
 
 int cmd_resume(struct cli *c)
 {
-	static const struct each resume = { "io.arnia.Resume", NULL, NULL, "running" };
+	static const struct each resume = { .method = "io.arnia.Resume", .wanted = "running" };
 
 	return each_run(c, &resume);
 }
@@ -75,7 +74,7 @@ static void rm_params(const struct cli *c, json *p)
 
 int cmd_rm(struct cli *c)
 {
-	static const struct each rm = { "io.arnia.Remove", rm_params, NULL, "gone" };
+	static const struct each rm = { .method = "io.arnia.Remove", .params = rm_params, .wanted = "gone" };
 	struct strv names = { 0 };
 	struct strbuf all = { 0 };
 	struct error err;
@@ -118,7 +117,7 @@ static int wait_done(struct cli *c, const char *name, const json *reply)
 
 int cmd_wait(struct cli *c)
 {
-	static const struct each wait = { "io.arnia.Wait", wait_params, wait_done, NULL };
+	static const struct each wait = { .method = "io.arnia.Wait", .params = wait_params, .done = wait_done, .asks = true };
 
 	return each_run(c, &wait);
 }
