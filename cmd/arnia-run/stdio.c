@@ -4,17 +4,35 @@
 #include <unistd.h>
 #include "cmd/arnia-run/run.h"
 #include "lib/base/fd.h"
+#include "lib/base/path.h"
+
+/* For reading too (fifo(7)): so the program itself keeps the pipe whole when nobody reads it for a while. Were keeper
+ * and daemon both killed, it would die of SIGPIPE, and there would be nothing for the next ones to open again. */
+static int open_both_ways(int *fd)
+{
+	char path[32];
+	int both = open(path_proc_fd(*fd, path), O_RDWR | O_CLOEXEC);
+
+	if (both < 0)
+		return -errno;
+	fd_close(fd);
+	*fd = both;
+	return 0;
+}
 
 /* The program opens its streams again by name (/dev/stdout), so the pipe belongs to the container's root, who
  * may give it to the program's user. */
 static int make_pipe(struct stdio *s, int i, uint32_t owner, struct error *err)
 {
-	int ends[2];
+	int ends[2], r;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_sys(err, -errno, "make a pipe");
 	s->own[i] = ends[i != STDIN_FILENO];
 	s->far[i] = ends[i == STDIN_FILENO];
+	r = i == STDIN_FILENO ? 0 : open_both_ways(&s->own[i]);
+	if (r < 0)
+		return err_sys(err, r, "open a pipe again");
 	if (fchown(s->own[i], owner, owner) < 0)
 		return err_sys(err, -errno, "give a pipe to the container");
 	return 0;

@@ -166,8 +166,8 @@ static void on_run_started(struct daemon *d, struct machine *m, const struct err
 	if (err) {
 		/* a failed start of a machine made by this call takes it away again; --rm does so by itself */
 		op->why = *err;
-		if (m->config.spec.remove)
-			machine_wait(m, 0, true, on_run_undone, op);
+		if (m->config.spec.remove && err->code != -EPIPE) /* the keeper's end: who knows when it goes */
+			machine_wait_asked(m, 0, true, on_run_undone, op);
 		else if (machine_remove(d, m, on_run_undone, op, NULL) < 0)
 			op_fail(op, &op->why);
 		return;
@@ -235,7 +235,7 @@ static void remove_now(struct op *op, struct machine *m)
 	struct error err = { 0 };
 
 	if (m->removing || (m->cleaning && m->config.spec.remove)) { /* --rm does it */
-		machine_wait(m, 0, true, on_removed, op);
+		machine_wait_asked(m, 0, true, on_removed, op);
 	} else if (machine_remove(op->d, m, on_removed, op, &err) < 0) {
 		m->to_remove = false;
 		op_fail(op, &err);
@@ -249,7 +249,7 @@ static void on_down(struct daemon *d, struct machine *m, const struct error *err
 	json *out;
 
 	(void)d;
-	if (err && (op->then_remove || m->config.spec.remove)) { /* it went away by itself */
+	if (err && err->code == -ENOENT && (op->then_remove || (m->config.spec.remove && !op->then_start))) { /* it went by itself */
 		op_reply(op, NULL);
 		return;
 	}
@@ -282,6 +282,11 @@ static void stop_then(struct op *op, struct machine *m, uint64_t timeout, int si
 {
 	struct error err = { 0 };
 
+	if (jobs_need_keeper(op->d, &err) < 0) {
+		err_prefix(&err, "%s", MACHINE_NAME(m));
+		op_fail(op, &err);
+		return;
+	}
 	m->to_remove |= op->then_remove;
 	if (machine_stop(op->d, m, timeout, sig, &err) < 0) {
 		m->to_remove = false;
@@ -293,7 +298,7 @@ static void stop_then(struct op *op, struct machine *m, uint64_t timeout, int si
 	else if (op->then_start || op->then_remove)
 		machine_wait_to_act(m, DOWN, on_down, op);
 	else
-		machine_wait(m, DOWN, false, on_down, op);
+		machine_wait_asked(m, DOWN, false, on_down, op);
 }
 
 static int stop_params(struct rpc_call *c, const struct machine *m, uint64_t *timeout, int *sig, struct error *err)

@@ -51,7 +51,9 @@ int jobs_have_room(const struct daemon *d, struct error *err);
 void job_cancel(struct daemon *d, uint64_t seq);
 bool jobs_result(struct daemon *d, uint64_t seq, const struct kp_result *r, const char *data);
 void jobs_progress(struct daemon *d, uint64_t seq, const char *text);
-void jobs_fail_all(struct daemon *d); /* the keeper is gone */
+void jobs_fail_all(struct daemon *d, const struct error *why); /* the keeper is gone */
+/* -ENOTCONN, kind UNREACHABLE, when there is no keeper. */
+int jobs_need_keeper(const struct daemon *d, struct error *err);
 
 /* ---- machines.c: the registry ---- */
 typedef void (*op_done)(struct daemon *d, struct machine *m, const struct error *err, void *arg);
@@ -60,6 +62,7 @@ struct waiter { /* someone who wants to know when the machine is in one of `phas
 	uint32_t phases;
 	bool removed_only;
 	bool acts;
+	bool asked; /* somebody's request hangs on it: not longer than there is a keeper to carry it out */
 	op_done fn; /* err set: it will not come (removed or failed) */
 	void *arg;
 };
@@ -101,8 +104,11 @@ void machine_save_state(struct daemon *d, struct machine *m);
 /* Move by event; saves, tells waiters. */
 int machine_event(struct daemon *d, struct machine *m, enum lifecycle_event e, struct error *err);
 void machine_wait(struct machine *m, uint32_t phases, bool removed_only, op_done fn, void *arg);
+/* The same for who asked for it: err is set, with -EPIPE, also when the keeper is lost. What was begun goes on with the next one. */
+void machine_wait_asked(struct machine *m, uint32_t phases, bool removed_only, op_done fn, void *arg);
 /* The same for who will start, stop or remove it then: told after those who only look. */
 void machine_wait_to_act(struct machine *m, uint32_t phases, op_done fn, void *arg);
+void machine_keeper_lost(struct daemon *d, struct machine *m, const struct error *why);
 /* Those who wait for its removal need not any longer. */
 void machine_not_removed(struct daemon *d, struct machine *m, const struct error *why);
 void machine_unwait(struct machine *m, void *arg); /* drop waiters with this arg */
@@ -148,6 +154,7 @@ void cell_names(const struct daemon *d, const struct lease *l, char ifname[16], 
 struct event_log;
 struct event_log *events_open(struct loop *l, const struct instance *in, struct error *err);
 void events_close(struct event_log *e);
+size_t events_unreadable(const struct event_log *e); /* lines that were torn or garbled before we came */
 /* data is consumed, may be NULL. */
 void event_emit(struct daemon *d, const char *type, const struct machine *m, const struct rpc_call *by, json *data);
 
@@ -179,6 +186,12 @@ int reconcile_load(struct daemon *d, struct error *err);
 
 /* ---- reconcile.c ---- */
 extern const struct keeper_ops reconcile_ops; /* what the keeper tells */
+
+/* ---- output.c ---- */
+/* Remember what its output goes through. */
+void output_note(struct machine *m);
+/* Nobody holds it any more: open it again by the process that writes to it. */
+void output_reopen(struct machine *m);
 
 /* ---- remains.c ---- */
 /* What can be undone of a machine whose plan is lost: `ret` is a PLAN_DESTROY whose parts are of `a`, `m` and `d`. */

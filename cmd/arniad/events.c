@@ -33,6 +33,7 @@ struct follower {
 struct event_log {
 	int dir, fd;
 	uint64_t seq; /* last used */
+	size_t unreadable; /* lines that were there when we came */
 	off_t size;
 	struct loop *loop;
 	struct follower *followers; /* hear of each as it happens */
@@ -53,19 +54,28 @@ static uint64_t line_seq(const json *j)
 
 typedef bool (*line_fn)(void *arg, json *j);
 
-static void each_line(int dir, const char *name, line_fn fn, void *arg)
+/* Returns how many lines are no events: torn or garbled ones are passed over. */
+static size_t each_line(int dir, const char *name, line_fn fn, void *arg)
 {
 	auto_free char *text = NULL;
 	char *save = NULL;
+	size_t bad = 0;
+	long n = file_read_at(dir, name, 2 * FILE_MAX, &text, NULL);
 
-	if (file_read_at(dir, name, 2 * FILE_MAX, &text, NULL) < 0)
-		return;
+	if (n < 0)
+		return n != -ENOENT;
+	for (long i = 0; i < n; i++)
+		if (!text[i])
+			text[i] = ' ';
 	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
-		auto_json json *j = json_parse(l, strlen(l), NULL); /* a torn last line is passed over */
+		auto_json json *j = json_parse(l, strlen(l), NULL);
 
-		if (j && !fn(arg, j))
-			return;
+		if (!j || !line_seq(j))
+			bad++;
+		else if (!fn(arg, j))
+			break;
 	}
+	return bad;
 }
 
 static bool note_seq(void *arg, json *j)
@@ -87,6 +97,20 @@ static int open_file(struct event_log *e)
 	return 0;
 }
 
+/* Half a line would spoil the one that is written behind it. */
+static int end_last_line(struct event_log *e)
+{
+	auto_fd int fd = openat(e->dir, FILE_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char last = '\n';
+
+	if (fd < 0 || (e->size && pread(fd, &last, 1, e->size - 1) != 1))
+		return -errno;
+	if (last == '\n')
+		return 0;
+	e->size++;
+	return fd_write_all(e->fd, "\n", 1);
+}
+
 struct event_log *events_open(struct loop *l, const struct instance *in, struct error *err)
 {
 	struct event_log *e = mem_alloc(sizeof(*e));
@@ -100,9 +124,16 @@ struct event_log *events_open(struct loop *l, const struct instance *in, struct 
 		events_close(e);
 		return NULL;
 	}
-	each_line(e->dir, OLD_NAME, note_seq, &e->seq);
-	each_line(e->dir, FILE_NAME, note_seq, &e->seq);
+	if ((r = end_last_line(e)) < 0)
+		log_warn("events: %s", strerror(-r));
+	e->unreadable = each_line(e->dir, OLD_NAME, note_seq, &e->seq);
+	e->unreadable += each_line(e->dir, FILE_NAME, note_seq, &e->seq);
 	return e;
+}
+
+size_t events_unreadable(const struct event_log *e)
+{
+	return e->unreadable;
 }
 
 static void unlink_from(struct follower **pp, const struct follower *f)

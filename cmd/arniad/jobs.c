@@ -96,13 +96,20 @@ void jobs_progress(struct daemon *d, uint64_t seq, const char *text)
 		j->line(d, text, j->arg);
 }
 
-void jobs_fail_all(struct daemon *d)
+int jobs_need_keeper(const struct daemon *d, struct error *err)
 {
-	struct kp_result r = { 0 };
+	if (keeper_connected(d->keeper))
+		return 0;
+	err_set_kind(err, -ENOTCONN, ERR_UNREACHABLE, "the keeper is not running");
+	err_hint(err, "any arnia command as root starts it");
+	return -ENOTCONN;
+}
+
+void jobs_fail_all(struct daemon *d, const struct error *why)
+{
+	struct kp_result r = { .error = *why };
 	struct job *j;
 
-	err_set_kind(&r.error, -EPIPE, ERR_FAILED, "the keeper ended while the work was going on");
-	err_hint(&r.error, "try again");
 	while ((j = d->jobs)) {
 		d->jobs = j->next;
 		d->n_jobs--;

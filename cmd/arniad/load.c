@@ -104,6 +104,17 @@ static void adopt_by_states(struct daemon *d)
 	}
 }
 
+static void check_events(struct daemon *d)
+{
+	size_t n = events_unreadable(d->events);
+	struct error why = { 0 };
+
+	if (!n)
+		return;
+	err_set(&why, -EBADMSG, "%zu lines in it cannot be read and are passed over", n);
+	on_bad(d, "events.jsonl", &why);
+}
+
 int reconcile_load(struct daemon *d, struct error *err)
 {
 	int r = proc_boot_id(d->boot_id);
@@ -111,6 +122,7 @@ int reconcile_load(struct daemon *d, struct error *err)
 	if (r < 0)
 		return err_sys(err, r, "read the boot id");
 	store_each_bad(&d->store, on_bad, d);
+	check_events(d);
 	store_load_configs(&d->store, on_config, on_bad, d);
 	store_each_plan(&d->store, on_plan, d);
 	adopt_by_states(d);

@@ -56,12 +56,14 @@ void machine_drop_fds(struct machine *m)
 	m->held_bits = 0;
 }
 
-enum news { NEWS_PHASE, NEWS_GONE, NEWS_NOT_REMOVED };
+enum news { NEWS_PHASE, NEWS_GONE, NEWS_NOT_REMOVED, NEWS_NO_KEEPER };
 
 static bool is_due(const struct waiter *w, const struct machine *m, enum news news)
 {
 	if (news == NEWS_PHASE)
 		return !w->removed_only && w->phases >> m->state.phase & 1;
+	if (news == NEWS_NO_KEEPER)
+		return w->asked;
 	return news == NEWS_GONE || w->removed_only;
 }
 
@@ -95,6 +97,11 @@ static void notify(struct daemon *d, struct machine *m, enum news news, const st
 void machine_not_removed(struct daemon *d, struct machine *m, const struct error *why)
 {
 	notify(d, m, NEWS_NOT_REMOVED, why);
+}
+
+void machine_keeper_lost(struct daemon *d, struct machine *m, const struct error *why)
+{
+	notify(d, m, NEWS_NO_KEEPER, why);
 }
 
 void machine_forget(struct daemon *d, struct machine *m)
@@ -242,9 +249,15 @@ void machine_wait(struct machine *m, uint32_t phases, bool removed_only, op_done
 	m->waiters = w;
 }
 
+void machine_wait_asked(struct machine *m, uint32_t phases, bool removed_only, op_done fn, void *arg)
+{
+	machine_wait(m, phases, removed_only, fn, arg);
+	m->waiters->asked = true;
+}
+
 void machine_wait_to_act(struct machine *m, uint32_t phases, op_done fn, void *arg)
 {
-	machine_wait(m, phases, false, fn, arg);
+	machine_wait_asked(m, phases, false, fn, arg);
 	m->waiters->acts = true;
 }
 

@@ -63,6 +63,7 @@ static void on_container(void *arg, const struct kp_container *c, struct frame *
 		m->held[i] = fd;
 		m->held_bits |= fd >= 0 ? bits[i] : 0;
 	}
+	output_note(m);
 }
 
 static void forget(struct daemon *d, const char *id)
@@ -93,7 +94,7 @@ static void on_progress(void *arg, uint64_t seq, const char *text)
 	jobs_progress(arg, seq, text);
 }
 
-static void give(struct daemon *d, struct machine *m)
+static void give_held(struct daemon *d, const struct machine *m)
 {
 	struct kp_container c = { .role = KP_ROLE_CONTAINER, .fds = KP_FD_PIDFD | m->held_bits, .pid = m->init.pid,
 				  .tty = m->tty, .start = m->init.start, .log_max = m->config.spec.log_max };
@@ -106,6 +107,14 @@ static void give(struct daemon *d, struct machine *m)
 			fds[n++] = m->held[i];
 	}
 	keeper_send(d->keeper, KP_GIVE, 0, &c, sizeof(c), fds, n);
+}
+
+/* After the daemon alone was killed, or with the keeper alone, one of them has the descriptors. */
+static void give(struct daemon *d, struct machine *m)
+{
+	if (!m->held_bits)
+		output_reopen(m);
+	give_held(d, m);
 }
 
 /* Has its first process become the container's program? While it is still the worker's child the start is not done. */
@@ -364,16 +373,21 @@ static void on_synced(void *arg)
 static void on_lost(void *arg)
 {
 	struct daemon *d = arg;
+	struct error why = { 0 };
 
 	if (d->keeper_told_to_end)
 		return;
+	err_set_kind(&why, -EPIPE, ERR_FAILED, "the keeper ended while the work was going on");
+	err_hint(&why, "what was begun goes on with the next one, which any arnia command as root starts");
 	log_warn("the keeper is gone; waiting for the next one");
 	for (struct machine *m = d->machines; m; m = m->next) {
 		m->told = false;
 		m->orphan_job = 0;
 	}
 	cells_forget(d);
-	jobs_fail_all(d);
+	jobs_fail_all(d, &why);
+	for (struct machine *m = d->machines; m; m = m->next)
+		machine_keeper_lost(d, m, &why);
 }
 
 const struct keeper_ops reconcile_ops = {

@@ -188,11 +188,8 @@ static int start_prepare(struct daemon *d, struct machine *m, struct cell *cell,
 		return err_set_kind(err, -ESHUTDOWN, ERR_STATE, "cannot start: the host is being shut down");
 	if ((r = jobs_have_room(d, err)) < 0)
 		return r;
-	if (!keeper_connected(d->keeper)) {
-		err_set_kind(err, -ENOTCONN, ERR_UNREACHABLE, "the keeper is not running");
-		err_hint(err, "any arnia command as root starts it");
-		return -ENOTCONN;
-	}
+	if ((r = jobs_need_keeper(d, err)) < 0)
+		return r;
 	if (routed && d->facts.net_error[0]) {
 		err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED, "no network: %s", d->facts.net_error);
 		err_hint(err, "arnia host doctor; or use --net none");

@@ -189,6 +189,8 @@ int store_save_state(const struct store *s, const char *id, const struct machine
 	json_add_str(j, "boot", st->boot_id);
 	json_add_i64(j, "pid", st->pid);
 	json_add_u64(j, "pidStart", st->pid_start);
+	json_add_u64(j, "stdout", st->pipes[0]);
+	json_add_u64(j, "stderr", st->pipes[1]);
 	json_add_u64(j, "started", st->started_ns);
 	json_add_u64(j, "idBase", st->id_base);
 	json_add_u64(j, "address", ntohl(st->addr.s_addr));
@@ -226,7 +228,8 @@ static int state_decode(const json *j, const char *id, struct machine_state *ret
 	uint32_t addr = 0;
 	int64_t pid = 0;
 
-	if (json_get_bool(j, "removing", &st.removing, err) < 0)
+	if (json_get_bool(j, "removing", &st.removing, err) < 0 ||
+	    json_get_u64(j, "stdout", &st.pipes[0], err) < 0 || json_get_u64(j, "stderr", &st.pipes[1], err) < 0)
 		return -EBADMSG;
 	if (json_get_str(j, "phase", &phase, err) < 0 || json_get_str(j, "boot", &boot, err) < 0 ||
 	    json_get_str(j, "id", &own, err) < 0 || json_get_i64(j, "pid", &pid, err) < 0 ||

@@ -34,6 +34,7 @@ struct machine_state {
 	char boot_id[37];
 	pid_t pid;
 	uint64_t pid_start;
+	uint64_t pipes[2]; /* inodes of its output, to be found again when nobody holds it any more; 0 = none */
 	uint64_t started_ns;
 	uint64_t id_base; /* what it was lent, in case its plan is lost; 0 = nothing */
 	struct in_addr addr;

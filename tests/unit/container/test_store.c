@@ -256,6 +256,8 @@ static void states(void **state)
 
 	(void)state;
 	st.id_base = 0x70010000;
+	st.pipes[1] = 0xfedcba9876543210;
+	st.removing = true;
 	st.addr.s_addr = htonl(0x0ad10203);
 	st.exit = (struct exit_record){ .known = true, .code = CLD_KILLED, .status = 9, .time_ns = 5, .cause = "oom" };
 	assert_int_equal(store_load_state(&t.s, ID, BOOT, &got, &err), 0); /* none */
@@ -268,6 +270,7 @@ static void states(void **state)
 	assert_int_equal(got.exit.code, CLD_KILLED);
 	assert_string_equal(got.exit.cause, "oom");
 	assert_int_equal(got.id_base, 0x70010000);
+	assert_true(got.removing && got.pipes[1] == st.pipes[1]);
 	assert_int_equal(ntohl(got.addr.s_addr), 0x0ad10203);
 	/* after a reboot nothing runs, and the pid is a stranger's */
 	assert_int_equal(store_load_state(&t.s, ID, "99999999-2222-3333-4444-555555555555", &got, &err), 0);
