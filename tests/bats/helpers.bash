@@ -45,13 +45,19 @@ instance_down() {
     rc=1
   }
   leaks_check || rc=1
-  [[ ! -e $branch ]] || {
+  [[ ! -e $branch ]] || slot_is_of_another "${branch##*-}" || {
     echo "# left: $(find "$branch" -type d | tr "\n" " ")" >&3
     rc=1
   }
   ip netns del "$PEER_NS"
   ip netns del "$HOST_NS"
   return $rc
+}
+
+# Instances beside this one take what it has given back.
+slot_is_of_another() {
+  local owner
+  owner=$(readlink "/run/arnia-slots/$(printf %02d "$1")") && [[ "$owner" != "$ARNIA_ROOT" ]]
 }
 
 instance_is_gone() {

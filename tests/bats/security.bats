@@ -382,6 +382,7 @@ x"; do
       FILENAME == ARGV[1] { plain[$1 " " $2] = substr($0, length($1 $2) + 3); next }
       $1 == "sync" || $1 == "uretprobe" || $1 == "uprobe" { delete want[$1 " " $2]; next }
       { k = $1 " " $2; got = substr($0, length($1 $2) + 3); w = k in want ? want[k] : plain[k]; delete want[k] }
+      $1 ~ /^int80:/ && plain[k] == "signal 11" { w = plain[k] } # no such entry on this machine: the filter is not asked
       got != w { print k ": " got " instead of " w; bad = 1 }
       END { for (k in want) { print k " was not tried"; bad = 1 } exit bad }' "$plain" "$BATS_TEST_TMPDIR/$p" || { echo "profile: $p"; return 1; }
   done

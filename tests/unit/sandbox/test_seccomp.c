@@ -326,6 +326,12 @@ static bool depends_on_kernel(const char *name)
 	return str_eq(name, "sync") || str_eq(name, "uretprobe") || str_eq(name, "uprobe");
 }
 
+/* Where int $0x80 raises a fault by itself (some hypervisors, ia32_emulation=off), the filter is not asked. */
+static bool has_no_entry(const char *name, const char *without)
+{
+	return strncmp(name, "int80:", 6) == 0 && str_eq(without, "signal 11");
+}
+
 static void compare_with_table(const char *name, const struct probe_result *plain,
 			       const struct probe_result *filtered)
 {
@@ -345,6 +351,8 @@ static void compare_with_table(const char *name, const struct probe_result *plai
 		found += line != NULL;
 		if (!line && depends_on_kernel(p.name))
 			continue;
+		if (has_no_entry(p.name, without))
+			line = NULL;
 		if (!str_eq(got, line ? line : without))
 			fail_msg("%s: %s %u: %s instead of %s", name, p.name, p.nr, got,
 				 line ? line : without);
