@@ -38,6 +38,7 @@ struct session {
 	int fd;
 	bool input; /* what it sends goes to stdin or the console */
 	bool last; /* nothing follows `out` */
+	bool left; /* its client is gone, and `in` is still to be delivered */
 	struct chunk out, in;
 };
 

@@ -200,18 +200,12 @@ static void take_message(struct session *s, const uint8_t *p, size_t n)
 	}
 }
 
-static void session_ready(void *arg, uint32_t events)
+static void receive(struct session *s)
 {
-	struct session *s = arg;
 	struct keeper *k = s->held->k;
-	ssize_t n;
-
-	if (s->out.len && events & ~(uint32_t)EPOLLIN && !flush_output(s))
-		return;
-	if (s->in.len || !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
-		return;
 	/* Descriptors sent along are dropped by the kernel: there is no room for them. */
-	n = recv(s->fd, k->buf, sizeof(k->buf), MSG_DONTWAIT | MSG_TRUNC);
+	ssize_t n = recv(s->fd, k->buf, sizeof(k->buf), MSG_DONTWAIT | MSG_TRUNC);
+
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0)
@@ -222,13 +216,37 @@ static void session_ready(void *arg, uint32_t events)
 		take_message(s, k->buf, (size_t)n);
 }
 
+/* Its client is gone. One such is enough for a program that does not read: more would fill our descriptors. */
+static void leave_input(struct session *s)
+{
+	for (const struct session *t = s->held->sessions; t; t = t->next) {
+		if (t == s || !t->left)
+			continue;
+		session_drop(s);
+		return;
+	}
+	s->left = true;
+}
+
+static void session_ready(void *arg, uint32_t events)
+{
+	struct session *s = arg;
+
+	if (s->out.len && events & ~(uint32_t)EPOLLIN && !flush_output(s))
+		return;
+	if (s->in.len && events & (EPOLLHUP | EPOLLERR))
+		leave_input(s);
+	else if (!s->in.len && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		receive(s);
+}
+
 /*
- * A client that waits for its input to be taken is not watched at all, not even for its end: what it sent
+ * A client that waits for its input to be taken is watched for its end only, which is told once: what it sent
  * before it went is still to be delivered.
  */
 void session_watch(struct session *s)
 {
-	uint32_t want = (s->in.len ? 0 : EPOLLIN) | (s->out.len ? EPOLLOUT : 0);
+	uint32_t want = (s->in.len ? EPOLLET : EPOLLIN) | (s->out.len ? EPOLLOUT : 0);
 
 	if (loop_set_io(s->io, want) < 0)
 		loop_set_io(s->io, 0);
