@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "lib/base/fd.h"
+#include "lib/base/file.h"
 #include "lib/base/instance.h"
 #include "lib/base/mem.h"
 #include "lib/base/path.h"
@@ -184,6 +185,24 @@ static int find_slot(int dir, const struct instance *in)
 	return -ENOENT;
 }
 
+/* Its folder was removed under what still runs: another would take that for its own. */
+static bool slot_is_alive(int slot)
+{
+	static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+	struct instance in = { .slot = slot };
+	struct instance_ids ids;
+
+	instance_ids(&in, &ids);
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		auto_free char *path = str_fmt("%s/%s/cgroup.events", places[i], ids.cgroup);
+		auto_free char *text = NULL;
+
+		if (file_read_at(AT_FDCWD, path, 4096, &text, NULL) > 0 && strstr(text, "populated 1"))
+			return true;
+	}
+	return false;
+}
+
 /* The first slot without an owner, or whose owner's folder is gone. */
 static int take_slot(int dir, const struct instance *in)
 {
@@ -194,7 +213,7 @@ static int take_slot(int dir, const struct instance *in)
 
 		if (r < 0 && r != -ENOENT)
 			return r;
-		if (r == 0 && access(owner, F_OK) == 0)
+		if ((r == 0 && access(owner, F_OK) == 0) || slot_is_alive(slot))
 			continue;
 		slot_name(slot, name);
 		if (r == 0 && unlinkat(dir, name, 0) < 0)
