@@ -63,14 +63,19 @@ int rpc_client_send(struct rpc_client *c, const char *method, json *params, bool
 {
 	struct wire_out out = { 0 };
 	auto_json json *m = json_new_obj();
+	auto_free char *text = NULL;
 	int r;
 
 	json_add_str(m, "method", method);
 	json_add(m, "parameters", params ? params : json_new_obj());
 	if (more)
 		json_add_bool(m, "more", true);
+	text = json_text(m, false);
+	if (strlen(text) > RPC_REQUEST_MAX)
+		return err_set_kind(err, -E2BIG, ERR_USAGE, "the request is %zu KiB long, at most %u are taken",
+				    (strlen(text) + 1023) >> 10, RPC_REQUEST_MAX >> 10);
 	/* The socket blocks, so nothing is ever left in the queue. */
-	r = wire_put(&out, c->fd, json_text(m, false), fds, nfds);
+	r = wire_put(&out, c->fd, ptr_steal(&text), fds, nfds);
 	if (r == -EPIPE || r == -ECONNRESET)
 		return lost(c, -ECONNRESET, err);
 	return r < 0 ? err_sys(err, r, "send %s to the daemon", method) : 0;

@@ -13,6 +13,9 @@
 #include "lib/base/loop.h"
 #include "lib/base/sock.h"
 
+/* Bytes of one request: room for a command and environment of 1 MiB and a seccomp profile of 1 MiB, as JSON. */
+#define RPC_REQUEST_MAX (4u << 20)
+
 /* ---- server ---- */
 struct rpc_server;
 struct rpc_call; /* one request; lives until its final reply or until the client is gone */
@@ -24,7 +27,7 @@ struct rpc_method {
 };
 struct rpc_limits {
 	size_t max_connections; /* over it: the oldest idle connection is closed; 0 = 256 */
-	size_t max_request; /* bytes of one message; 0 = 1 MiB */
+	size_t max_request; /* bytes of one message; 0 = RPC_REQUEST_MAX */
 	size_t max_queued; /* bytes waiting for a slow reader before it is dropped; 0 = 4 MiB */
 	uint64_t request_ms; /* a message begun must be complete by then; 0 = 10 s */
 	gid_t group; /* its members may call every method, as root and the daemon's own uid may; 0 = nobody else */

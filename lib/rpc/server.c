@@ -7,7 +7,7 @@
 #include "lib/rpc/server.h"
 
 #define DEFAULT_CONNECTIONS 256
-#define DEFAULT_REQUEST (1u << 20)
+#define DEFAULT_REQUEST RPC_REQUEST_MAX
 #define DEFAULT_QUEUED (4u << 20)
 #define DEFAULT_REQUEST_MS 10000
 /* A connection may always hold this much; beyond it all of them together share the budget, so that many

@@ -94,6 +94,25 @@ static void big_both_ways(void **state)
 	rpc_client_free(c);
 }
 
+/* Said before it is sent, and the connection is good for the next. */
+static void too_big(void **state)
+{
+	struct rpc_client *c = open_client(*state);
+	char *text = mem_alloc(RPC_REQUEST_MAX + 1);
+	struct error err = { 0 };
+	json *p = json_new_obj(), *out = NULL;
+
+	memset(text, 'x', RPC_REQUEST_MAX);
+	json_add_str(p, "s", text);
+	assert_int_equal(rpc_client_call(c, "t.Echo", p, &out, &err), -E2BIG);
+	assert_int_equal(err.kind, ERR_USAGE);
+	assert_string_equal(err.text, "the request is 4097 KiB long, at most 4096 are taken");
+	assert_int_equal(rpc_client_call(c, "t.Echo", json_new_obj(), &out, &err), 0);
+	json_unref(out);
+	rpc_client_free(c);
+	free(text);
+}
+
 static void more(void **state)
 {
 	struct rpc_client *c = open_client(*state);
@@ -220,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(calls, up, down),
 		cmocka_unit_test_setup_teardown(big_both_ways, up, down),
+		cmocka_unit_test_setup_teardown(too_big, up, down),
 		cmocka_unit_test_setup_teardown(more, up, down),
 		cmocka_unit_test_setup_teardown(descriptors, up, down),
 		cmocka_unit_test_setup_teardown(time_runs_out, up, down),
