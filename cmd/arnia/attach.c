@@ -125,7 +125,7 @@ void attach_say_left(const struct attach *a)
 {
 	/* Our prompt does not begin behind the guest's. */
 	if (isatty(STDERR_FILENO))
-		(void)fd_write_all(STDERR_FILENO, "\n", 1);
+		(void)fd_write_wait(STDERR_FILENO, "\n", 1);
 	cli_note(a->c, a->name, "still running");
 }
 

@@ -53,22 +53,8 @@ static void fail(struct attach_io *io, int code, const char *what)
 
 static void write_out(struct attach_io *io, int fd, const char *p, size_t n)
 {
-	int r = fd_write_all(fd, p, n);
+	int r = fd_write_wait(fd, p, n);
 
-	/* A terminal set to O_NONBLOCK by someone: wait for room. */
-	while (r == -EAGAIN) {
-		struct pollfd w = { .fd = fd, .events = POLLOUT };
-		ssize_t done;
-
-		poll(&w, 1, -1);
-		done = write(fd, p, n);
-		r = done < 0 ? -errno : 0;
-		if (done > 0 && (size_t)done < n) {
-			p += done;
-			n -= (size_t)done;
-			r = -EAGAIN;
-		}
-	}
 	if (r == -EPIPE) {
 		/* Nobody wants its output: the guest is told as it would be in a pipeline. */
 		(void)io->on_signal(io->a, SIGPIPE);

@@ -39,6 +39,7 @@ struct verb {
 	const char *more;    /* further lines of its own help, or NULL */
 	struct opt_table tables[2];
 	bool stop;	   /* options end at the first argument */
+	bool table;	   /* lists: has fields, an order, a CSV form */
 	bool guest;	   /* its exit code is the guest's: ours are 125, 126, 127 */
 	unsigned min, max; /* arguments; max 0 = min, UINT32_MAX = any number */
 	enum completes completes;

@@ -11,12 +11,13 @@ static const char *const kinds[] = {
 	[COMPLETES_VERBS] = "verbs",  [COMPLETES_SHELLS] = "shells",
 };
 
-static void add_options(struct strbuf *b, const struct opt_table *t)
+/* All of them, or those whose value is the next word. */
+static void add_options(struct strbuf *b, const struct opt_table *t, bool valued)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		const struct opt_def *o = &t->v[i];
 
-		if (!o->help)
+		if (!o->help || (valued && !o->arg))
 			continue;
 		if (o->key)
 			strbuf_addf(b, " -%c", o->key);
@@ -25,14 +26,14 @@ static void add_options(struct strbuf *b, const struct opt_table *t)
 	}
 }
 
-static void add_verb_options(struct strbuf *b, const struct verb *v)
+static void add_verb_options(struct strbuf *b, const struct verb *v, bool valued)
 {
 	struct opt_table tables[4];
 	struct opt_syntax syntax = verb_syntax(v, tables);
 
 	for (size_t i = 0; i < syntax.n_tables; i++)
-		add_options(b, &syntax.tables[i]);
-	add_options(b, &global_options);
+		add_options(b, &syntax.tables[i], valued);
+	add_options(b, &global_options, valued);
 }
 
 static void add_names(struct strbuf *b, const struct verb *list, size_t n, bool aliases)
@@ -60,8 +61,10 @@ static void add_verb_case(struct strbuf *b, const char *noun, const struct verb 
 {
 	add_case(b, noun, v);
 	strbuf_addf(b, "kind=%s opts=\"", kinds[v->completes]);
-	add_verb_options(b, v);
-	strbuf_add(b, "\" ;;\n");
+	add_verb_options(b, v, false);
+	strbuf_add(b, "\" valued=\"");
+	add_verb_options(b, v, true);
+	strbuf_add(b, " \" ;;\n");
 }
 
 static void add_cases(struct strbuf *b)
@@ -94,20 +97,28 @@ static const char names_script[] =
 
 static void add_function(struct strbuf *b)
 {
-	strbuf_add(b, "_arnia_words() {\n  local at=$1 cur=$2 kind=none opts= out= verbs='");
+	strbuf_add(b, "_arnia_words() {\n  local at=$1 cur=$2 prev=$3 kind=none opts= valued= out= verbs='");
 	add_names(b, verbs, verbs_n, false);
 	strbuf_add(b, "'\n  case $at in\n    '') out=$verbs opts=\"");
-	add_options(b, &global_options);
-	strbuf_add(b, "\" ;;\n");
+	add_options(b, &global_options, false);
+	strbuf_add(b, "\" valued=\"");
+	add_options(b, &global_options, true);
+	strbuf_add(b, " \" ;;\n");
 	add_cases(b);
-	strbuf_add(b, "  esac\n");
+	strbuf_add(b, "  esac\n"
+		      /* The value of an option is nothing that we know. */
+		      "  case \"$valued\" in *\" $prev \"*) return ;; esac\n");
 	strbuf_add(b, names_script);
 	strbuf_add(b,
 		   "  case $at in image | images | template | host) out=$opts ;; esac\n"
 		   "  case $cur in -*) out=$opts ;; esac\n"
 		   "  printf '%s\\n' $out\n}\n"
 		   /* The first word that is no option, and for a noun the second. */
-		   "_arnia_path() {\n  local w at=\n  for w in \"$@\"; do\n    case $w in\n      -*) ;;\n"
+		   "_arnia_path() {\n  local w at= prev=none valued='");
+	add_options(b, &global_options, true);
+	strbuf_add(b,
+		   " '\n  for w in \"$@\"; do\n"
+		   "    case $valued in *\" $prev \"*) prev=none; continue ;; esac\n    prev=$w\n    case $w in\n      -*) ;;\n"
 		   "      *)\n        case $at in\n          '') at=$w ;;\n"
 		   "          image | images | template) at=\"image $w\" ;;\n"
 		   "          host) at=\"host $w\" ;;\n        esac ;;\n    esac\n  done\n"
@@ -121,9 +132,9 @@ static void add_bash(struct strbuf *b)
 	strbuf_add(
 		b,
 		"_arnia() {\n"
-		"  local cur=${COMP_WORDS[COMP_CWORD]} path\n"
+		"  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} path\n"
 		"  path=$(_arnia_path \"${COMP_WORDS[@]:1:COMP_CWORD-1}\")\n"
-		"  mapfile -t COMPREPLY < <(compgen -W \"$(_arnia_words \"$path\" \"$cur\")\" -- \"$cur\")\n"
+		"  mapfile -t COMPREPLY < <(compgen -W \"$(_arnia_words \"$path\" \"$cur\" \"$prev\")\" -- \"$cur\")\n"
 		"}\n"
 		"complete -o default -F _arnia arnia\n");
 }
@@ -136,7 +147,7 @@ static void add_zsh(struct strbuf *b)
 		      "  setopt local_options sh_word_split\n"
 		      "  local path_ cur=${words[CURRENT]}\n"
 		      "  path_=$(_arnia_path \"${(@)words[2,CURRENT-1]}\")\n"
-		      "  compadd -- ${(f)\"$(_arnia_words \"$path_\" \"$cur\")\"}\n"
+		      "  compadd -- ${(f)\"$(_arnia_words \"$path_\" \"$cur\" \"${words[CURRENT-1]}\")\"}\n"
 		      "}\n"
 		      "compdef _arnia arnia\n");
 }

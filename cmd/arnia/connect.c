@@ -147,11 +147,14 @@ void cli_start_keeper(const struct cli *c)
 
 static void explain_unreachable(const struct cli *c, const struct instance *in, int code, struct error *err)
 {
-	if (geteuid() != 0 && (code == -EACCES || code == -EPERM))
+	if (code == -EACCES || code == -EPERM)
+		err->kind = ERR_PERM;
+	if (geteuid() != 0 && in->root[0])
+		err_hint(err, "this instance belongs to root");
+	else if (geteuid() != 0 && err->kind == ERR_PERM)
 		err_hint(err, "be root, or a member of the group arnia");
 	else if (geteuid() != 0)
-		err_hint(err,
-			 "needs root or the group arnia, and a running daemon: systemctl start arnia.socket");
+		err_hint(err, "root, or the group arnia while arniad runs, may use it");
 	else if (c->no_start)
 		err_hint(err, "--no-start: the daemon is not started");
 	else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 #include "cmd/arnia/attach.h"
@@ -100,8 +101,11 @@ static int ended(struct exec *e)
 	struct error err;
 	int code = attach_code(&e->a);
 
-	if (e->a.end == ATTACH_LEFT)
-		return 0;
+	/* We hold the terminal: it goes with us, as that of machinectl(1) does. */
+	if (e->a.end == ATTACH_LEFT) {
+		cli_note(e->c, e->name, "left; the command's terminal hangs up");
+		return 128 + SIGHUP;
+	}
 	if (code >= 0)
 		return code;
 	if (e->a.end == ATTACH_GONE)

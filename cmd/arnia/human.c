@@ -99,7 +99,7 @@ void human_ports(const json *ports, struct strbuf *out)
 	}
 }
 
-/* "exit 0, 5m ago", "KILL, 2h ago", "oom, ..." */
+/* "exit 0, 5m ago", "stopped, 1m ago" (by arnia), "signal KILL, 2h ago", "out of memory, ..." */
 void human_exit(const json *exit, struct strbuf *out)
 {
 	const char *cause = NULL, *sig = NULL, *time = NULL;
@@ -110,10 +110,14 @@ void human_exit(const json *exit, struct strbuf *out)
 	json_get_str(exit, "time", &time, NULL);
 	if (str_eq(cause, "oom"))
 		strbuf_add(out, "out of memory");
+	else if (str_eq(cause, "stopped"))
+		strbuf_add(out, "stopped");
+	else if (sig)
+		strbuf_addf(out, "signal %.20s", sig);
 	else if (json_get_u64(exit, "code", &code, NULL) > 0)
 		strbuf_addf(out, "exit %llu", (unsigned long long)code);
 	else
-		add_str(out, sig ?: cause);
+		add_str(out, cause);
 	if (!time)
 		return;
 	strbuf_add(out, ", ");

@@ -71,7 +71,7 @@ static void show_line(const json *reply)
 	if (json_get_str(reply, "line", &line, NULL) <= 0)
 		return;
 	out_lines(&b, line);
-	(void)fd_write_all(STDERR_FILENO, b.s, b.len);
+	(void)fd_write_wait(STDERR_FILENO, b.s, b.len);
 	strbuf_done(&b);
 }
 

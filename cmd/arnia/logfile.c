@@ -36,8 +36,10 @@ static void flush(struct log_printer *p, unsigned stream)
 {
 	struct strbuf *b = &p->out[stream];
 
-	if (b->len && fd_write_all(stream ? STDERR_FILENO : STDOUT_FILENO, b->s, b->len) < 0)
-		p->failed = true;
+	int r = b->len ? fd_write_wait(stream ? STDERR_FILENO : STDOUT_FILENO, b->s, b->len) : 0;
+
+	if (r < 0)
+		p->failed = r;
 	b->len = 0;
 }
 
@@ -88,7 +90,7 @@ int log_print(struct log_printer *p, int fd, uint64_t *offset, struct error *err
 	flush(p, 0);
 	flush(p, 1);
 	if (p->failed)
-		return err_sys(err, -EPIPE, "write to standard output");
+		return err_sys(err, p->failed, "write to standard output");
 	if (r == -EBADMSG)
 		return err_set(err, r, "the log is damaged at byte %llu", (unsigned long long)*offset);
 	return r < 0 ? err_sys(err, r, "read the log") : 0;

@@ -16,11 +16,11 @@ struct log_printer {
 	struct log_filter filter;
 	bool mid_line[2]; /* the last byte of stdout, stderr was no newline */
 	uint64_t dropped;
-	bool failed; /* our own output is gone */
+	int failed; /* negative errno: our own output is gone */
 	struct strbuf out[2];
 };
 /* Print what whole records there are in fd from *offset on, and move it. -EBADMSG where something is no
- * record, -EPIPE when our own output is gone. */
+ * record, what write(2) has when our own output is gone. */
 int log_print(struct log_printer *p, int fd, uint64_t *offset, struct error *err);
 /* Lines that would be printed of both files together (-1 = none): one may begin in the older and end in the newer. A last one without
  * newline counts. */

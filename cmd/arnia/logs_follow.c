@@ -23,6 +23,7 @@ struct follow {
 	uint64_t offset;
 	struct rpc_client *end; /* its answer: the machine has stopped */
 	bool stopped;
+	bool missed; /* a whole file may have come and gone between two looks */
 	struct error *err;
 };
 
@@ -51,6 +52,11 @@ static int print_new(struct follow *f)
 	return f->fd < 0 ? 0 : log_print(f->p, f->fd, &f->offset, f->err);
 }
 
+static bool is_over(const struct follow *f)
+{
+	return f->p->filter.until_ns && time_real_ns() > f->p->filter.until_ns;
+}
+
 static bool same_file(int a, int b)
 {
 	struct stat x, y;
@@ -59,8 +65,8 @@ static bool same_file(int a, int b)
 	       x.st_dev == y.st_dev;
 }
 
-/* The file was renamed, or there was none: what is there now? */
-static int look_again(struct follow *f)
+/* Go on with what is the log now. 1 = it is another file, 0 = the one we have, or none. */
+static int take_newest(struct follow *f)
 {
 	cleanup(log_files_done) struct log_files files = LOG_FILES_NONE;
 	uint64_t old_offset = 0;
@@ -71,14 +77,29 @@ static int look_again(struct follow *f)
 	if (files.now < 0 || same_file(files.now, f->fd))
 		return 0;
 	r = print_new(f);
-	/* Two renames while we were not looking: the one between is log.1 now. */
-	if (r == 0 && f->fd >= 0 && files.old >= 0 && !same_file(files.old, f->fd))
+	/* Two renames or more while we were not looking: the last one between is log.1 now. */
+	if (r == 0 && files.old >= 0 && !same_file(files.old, f->fd)) {
+		f->missed = true;
 		r = log_print(f->p, files.old, &old_offset, f->err);
+	}
 	fd_close(&f->fd);
 	f->fd = fd_steal(&files.now);
 	f->offset = 0;
 	watch_file(f);
-	return r < 0 ? r : print_new(f);
+	if (r == 0)
+		r = print_new(f);
+	return r < 0 ? r : 1;
+}
+
+/* Until it stays the same: a rename that came before the watch is not told. */
+static int look_again(struct follow *f, bool *ret_changed)
+{
+	int r = take_newest(f);
+
+	*ret_changed = r > 0;
+	while (r > 0 && !is_over(f))
+		r = take_newest(f);
+	return MIN(r, 0);
 }
 
 /* True when the file we have is not the log any more. */
@@ -120,7 +141,8 @@ static int take_end(struct follow *f)
 static int turn(struct follow *f, bool *moved)
 {
 	struct pollfd p[2] = { { rpc_client_fd(f->end), POLLIN, 0 }, { f->notify, POLLIN, 0 } };
-	int timeout = f->watch < 0 ? UNWATCHED_MS : *moved ? ROTATION_MS : -1, r = 0;
+	int timeout = *moved || f->fd < 0 ? ROTATION_MS : f->watch < 0 ? UNWATCHED_MS : -1, r = 0;
+	bool changed;
 
 	if (poll(p, 2, timeout) < 0 && errno != EINTR)
 		return err_sys(f->err, -errno, "wait for output");
@@ -131,11 +153,22 @@ static int turn(struct follow *f, bool *moved)
 	if (r == 0)
 		r = print_new(f);
 	if (r == 0 && (*moved || f->watch < 0) && !f->stopped) {
-		int before = f->watch;
-
-		r = look_again(f);
-		*moved = *moved && f->watch == before;
+		r = look_again(f, &changed);
+		*moved = *moved && !changed;
 	}
+	return r;
+}
+
+/* The end may have come together with the last output, and with renames. A machine with --rm may be gone by now. */
+static int print_rest(struct follow *f)
+{
+	int r = print_new(f);
+	bool changed;
+
+	if (r == 0)
+		r = look_again(f, &changed);
+	if (r < 0 && f->err->kind == ERR_NOT_FOUND)
+		r = 0;
 	return r;
 }
 
@@ -145,7 +178,6 @@ int logs_follow(struct cli *c, const char *name, struct log_printer *p, int fd, 
 	struct follow f = {
 		.c = c, .name = name, .p = p, .fd = fd, .watch = -1, .offset = offset, .err = err
 	};
-	uint64_t until = p->filter.until_ns;
 	bool moved = false;
 	int r;
 
@@ -156,13 +188,15 @@ int logs_follow(struct cli *c, const char *name, struct log_printer *p, int fd, 
 	if (r == 0) {
 		watch_file(&f);
 		/* What came before the watch was there, and a rename then. */
-		r = look_again(&f);
+		r = look_again(&f, &moved);
+		moved = false;
 	}
-	while (r == 0 && !f.stopped && !(until && time_real_ns() > until))
+	while (r == 0 && !f.stopped && !is_over(&f))
 		r = turn(&f, &moved);
-	/* The end may have come together with the last output. */
-	if (r == 0)
-		r = print_new(&f);
+	if (r == 0 && f.stopped)
+		r = print_rest(&f);
+	if (f.missed)
+		cli_note(c, name, "the log was replaced faster than it was read: some output may be missing");
 	rpc_client_free(f.end);
 	fd_close(&f.fd);
 	fd_close(&f.notify);

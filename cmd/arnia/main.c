@@ -105,6 +105,18 @@ static int check_count(const struct cli *c)
 	return 0;
 }
 
+/* What has no effect is not taken in silence. */
+static int check_format(const struct cli *c)
+{
+	if (c->verb->table)
+		return 0;
+	if (c->format == FORMAT_CSV)
+		return cli_usage(c, "-f csv is for lists");
+	if (c->fields || c->sort)
+		return cli_usage(c, "%s is for lists", c->fields ? "--fields" : "--sort");
+	return 0;
+}
+
 static int run_verb(struct cli *c, const struct strv *args)
 {
 	struct opt_table tables[5];
@@ -121,6 +133,8 @@ static int run_verb(struct cli *c, const struct strv *args)
 	if (!c->verb->fn)
 		return help_verb(c, c->verb);
 	code = check_count(c);
+	if (code == 0)
+		code = check_format(c);
 	return code ? code : c->verb->fn(c);
 }
 
@@ -132,9 +146,6 @@ static int cli_main(struct cli *c, int argc, char *const *argv)
 	int code;
 
 	c->json_errors = wants_json_errors(argc, argv);
-	code = check_text(c, argc, argv);
-	if (code)
-		return code;
 	if (argc && opts_parse(&syntax, argv + 1, (size_t)argc - 1, &c->arena, &c->line, &err) < 0)
 		return cli_usage(c, "%s", err.text);
 	take_globals(c);
@@ -147,6 +158,8 @@ static int cli_main(struct cli *c, int argc, char *const *argv)
 	args = c->line.args;
 	c->line.args = (struct strv){ 0 };
 	code = find_verb(c, &args);
+	if (code == 0)
+		code = check_text(c, argc, argv);
 	return code ? code : run_verb(c, &args);
 }
 

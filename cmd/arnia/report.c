@@ -23,7 +23,7 @@ int cli_exit_code(const struct cli *c, const struct error *err)
 static void say(struct strbuf *b)
 {
 	strbuf_addc(b, '\n');
-	(void)fd_write_all(STDERR_FILENO, b->s, b->len);
+	(void)fd_write_wait(STDERR_FILENO, b->s, b->len);
 	strbuf_done(b);
 }
 
@@ -160,7 +160,7 @@ bool cli_confirm(const struct cli *c, const char *fmt, ...)
 	strbuf_add(&b, "arnia: ");
 	add_escaped(&b, text);
 	strbuf_add(&b, " [y/N] ");
-	(void)fd_write_all(STDERR_FILENO, b.s, b.len);
+	(void)fd_write_wait(STDERR_FILENO, b.s, b.len);
 	strbuf_done(&b);
 	n = read(STDIN_FILENO, answer, sizeof(answer));
 	return n > 0 && (answer[0] == 'y' || answer[0] == 'Y');
@@ -169,7 +169,7 @@ bool cli_confirm(const struct cli *c, const char *fmt, ...)
 bool cli_write(const struct cli *c, const char *text, size_t n)
 {
 	struct error err;
-	int r = n ? fd_write_all(STDOUT_FILENO, text, n) : 0;
+	int r = n ? fd_write_wait(STDOUT_FILENO, text, n) : 0;
 
 	if (r == 0)
 		return true;

@@ -88,7 +88,7 @@ static int add_env_file(const char *path, struct arena *a, struct strv *ret, str
 	auto_free char *text = NULL;
 	char *line, *rest;
 
-	if (file_read_at(AT_FDCWD, path, ENV_FILE_MAX, &text, err) < 0)
+	if (file_read_named(path, ENV_FILE_MAX, &text, err) < 0)
 		return err_prefix(err, "--env-file");
 	if (!utf8_valid(text, strlen(text)))
 		return bad(err, "--env-file", path, "not UTF-8 text");
@@ -191,7 +191,7 @@ static int add_seccomp(json *spec, const char *value, struct error *err)
 		json_add_str(spec, "seccomp", value);
 		return 0;
 	}
-	if (file_read_at(AT_FDCWD, value, PROFILE_MAX, &text, err) < 0)
+	if (file_read_named(value, PROFILE_MAX, &text, err) < 0)
 		return err_prefix(err, "--security-opt seccomp");
 	json_add_str(spec, "seccomp", text);
 	return 0;

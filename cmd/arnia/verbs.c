@@ -105,22 +105,22 @@ static const struct opt_def version_options[] = {
 };
 
 static const struct verb image_verbs[] = {
-	{ "list", "ls", "", "list images, built or not", NULL, NO_OPTIONS, false, false, 0, 0,
+	{ "list", "ls", "", "list images, built or not", NULL, NO_OPTIONS, false, true, false, 0, 0,
 	  COMPLETES_NOTHING, cmd_image_list, NULL, 0 },
-	{ "build", NULL, "IMAGE...", "build images", NULL, NO_OPTIONS, false, false, 1, ANY, COMPLETES_IMAGES,
+	{ "build", NULL, "IMAGE...", "build images", NULL, NO_OPTIONS, false, false, false, 1, ANY, COMPLETES_IMAGES,
 	  cmd_image_build, NULL, 0 },
-	{ "info", "inspect", "IMAGE", "what an image is made of", NULL, NO_OPTIONS, false, false, 1, 1,
+	{ "info", "inspect", "IMAGE", "what an image is made of", NULL, NO_OPTIONS, false, false, false, 1, 1,
 	  COMPLETES_IMAGES, cmd_image_info, NULL, 0 },
-	{ "rm", "remove delete", "IMAGE...", "remove built images", NULL, NO_OPTIONS, false, false, 1, ANY,
+	{ "rm", "remove delete", "IMAGE...", "remove built images", NULL, NO_OPTIONS, false, false, false, 1, ANY,
 	  COMPLETES_IMAGES, cmd_image_rm, NULL, 0 },
 };
 static const struct verb host_verbs[] = {
-	{ "info", NULL, "", "what this host can do", NULL, NO_OPTIONS, false, false, 0, 0, COMPLETES_NOTHING,
+	{ "info", NULL, "", "what this host can do", NULL, NO_OPTIONS, false, false, false, 0, 0, COMPLETES_NOTHING,
 	  cmd_host_info, NULL, 0 },
 	{ "doctor", NULL, "", "what is missing on this host; exit code 1 when there is a problem", NULL,
-	  NO_OPTIONS, false, false, 0, 0, COMPLETES_NOTHING, cmd_host_doctor, NULL, 0 },
+	  NO_OPTIONS, false, true, false, 0, 0, COMPLETES_NOTHING, cmd_host_doctor, NULL, 0 },
 	{ "shutdown", NULL, "", "end the daemon and the keeper, and take away what they made", NULL,
-	  OPTIONS(shutdown_options), false, false, 0, 0, COMPLETES_NOTHING, cmd_host_shutdown, NULL, 0 },
+	  OPTIONS(shutdown_options), false, false, false, 0, 0, COMPLETES_NOTHING, cmd_host_shutdown, NULL, 0 },
 };
 
 const struct verb verbs[] = {
@@ -234,6 +234,7 @@ const struct verb verbs[] = {
 		  "remove error",
 	  .completes = COMPLETES_MACHINES,
 	  .tables = OPTIONS(list_options),
+	  .table = true,
 	  .fn = cmd_list },
 	{ .name = "info",
 	  .aliases = "inspect",

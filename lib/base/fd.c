@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <linux/close_range.h>
 #include <limits.h>
 #include <string.h>
@@ -84,21 +85,32 @@ int fd_arrange(const int *fds, size_t n, int first)
 	return r;
 }
 
-int fd_write_all(int fd, const void *p, size_t n)
+static int write_all(int fd, const char *p, size_t n, bool wait)
 {
-	const char *at = p;
-
 	while (n) {
-		ssize_t w = write(fd, at, n);
+		ssize_t w = write(fd, p, n);
+		struct pollfd room = { .fd = fd, .events = POLLOUT };
 
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w < 0)
+		if (w < 0 && errno == EAGAIN && wait)
+			poll(&room, 1, -1);
+		else if (w < 0 && errno != EINTR)
 			return -errno;
-		at += w;
-		n -= (size_t)w;
+		else if (w > 0) {
+			p += w;
+			n -= (size_t)w;
+		}
 	}
 	return 0;
+}
+
+int fd_write_all(int fd, const void *p, size_t n)
+{
+	return write_all(fd, p, n, false);
+}
+
+int fd_write_wait(int fd, const void *p, size_t n)
+{
+	return write_all(fd, p, n, true);
 }
 
 long fd_read_full(int fd, void *p, size_t n)

@@ -22,6 +22,8 @@ int fd_dup(int fd); /* F_DUPFD_CLOEXEC at >= 3; fd or -errno */
 int fd_arrange(const int *fds, size_t n, int first);
 /* Write all; 0 or -errno (EINTR retried, EAGAIN is an error). */
 int fd_write_all(int fd, const void *p, size_t n);
+/* The same, and waits for room in what somebody has set to O_NONBLOCK: for commands, not for who serves others. */
+int fd_write_wait(int fd, const void *p, size_t n);
 /* Read until EOF or `n` bytes; returns the count or -errno. */
 long fd_read_full(int fd, void *p, size_t n);
 /* Anonymous sealed file (memfd_create(2), all seals) with these bytes, offset 0; fd or -errno. */

@@ -13,8 +13,8 @@
 
 #define READ_CHUNK 4096
 
-/* Sizes of pseudo files are lies, so only EOF ends it. */
-static long read_all(int fd, size_t max, char **ret)
+/* Sizes of pseudo files are lies, so only EOF ends it. A pipe has no offsets. */
+static long read_all(int fd, size_t max, bool any, char **ret)
 {
 	auto_free char *buf = NULL;
 	size_t len = 0, cap = 0;
@@ -22,8 +22,10 @@ static long read_all(int fd, size_t max, char **ret)
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	if (!S_ISREG(st.st_mode) && !any)
+		return -EINVAL;
 	if (st.st_size > 0 && (size_t)st.st_size <= max)
 		cap = (size_t)st.st_size;
 	for (;;) {
@@ -33,7 +35,7 @@ static long read_all(int fd, size_t max, char **ret)
 			cap = MIN(MAX(len * 2, MAX(cap, (size_t)READ_CHUNK)), max) + 1;
 			buf = mem_realloc_n(buf, cap + 1, 1);
 		}
-		n = pread(fd, buf + len, cap - len, (off_t)len);
+		n = any ? read(fd, buf + len, cap - len) : pread(fd, buf + len, cap - len, (off_t)len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -53,14 +55,22 @@ long file_read_at(int dirfd, const char *name, size_t max, char **ret, struct er
 {
 	/* Nonblocking, so that opening a fifo does not wait for its writer. */
 	auto_fd int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	long r = fd < 0 ? -errno : read_all(fd, max, ret);
+	long r = fd < 0 ? -errno : read_all(fd, max, false, ret);
 
 	return r < 0 ? err_sys(err, (int)r, "read %s", name) : r;
 }
 
+long file_read_named(const char *path, size_t max, char **ret, struct error *err)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	long r = fd < 0 ? -errno : read_all(fd, max, true, ret);
+
+	return r < 0 ? err_sys(err, (int)r, "read %s", path) : r;
+}
+
 long file_read_fd(int fd, size_t max, char **ret, struct error *err)
 {
-	long r = read_all(fd, max, ret);
+	long r = read_all(fd, max, false, ret);
 
 	return r < 0 ? err_sys(err, (int)r, "read descriptor %d", fd) : r;
 }

@@ -11,7 +11,9 @@
 /* Read a regular (or pseudo) file of at most `max` bytes; *ret is malloc'ed and NUL-terminated.
  * Larger: -EFBIG. A fifo, device or link at the end (O_NOFOLLOW): -EINVAL/-ELOOP. Returns the length. */
 long file_read_at(int dirfd, const char *name, size_t max, char **ret, struct error *err);
-/* The same from an open descriptor, from its start. */
+/* What a user names: links are followed, and pipes (<(...)) read to their end, for which it waits. Not for a daemon. */
+long file_read_named(const char *path, size_t max, char **ret, struct error *err);
+/* The same as file_read_at from an open descriptor, from its start. */
 long file_read_fd(int fd, size_t max, char **ret, struct error *err);
 /* Replace atomically: temporary file in the same folder, write, [fsync], rename, [fsync of the folder].
  * `durable` false skips both fsyncs (files on tmpfs). The temporary name is ".NAME.tmp". */

@@ -751,7 +751,8 @@ END
   "$ARNIA" completion bash > "$BATS_TEST_TMPDIR/completion"
   run -0 env PATH="$(dirname "$ARNIA"):$PATH" bash -c ". '$BATS_TEST_TMPDIR/completion'
     try() { COMP_WORDS=(\"\$@\") COMP_CWORD=\$((\$# - 1)); _arnia; echo \"\${COMPREPLY[*]}\"; }
-    try arnia re; try arnia stop w; try arnia image b; try arnia run --memory-; try arnia -q rm --fo; try arnia completion f; try arnia run b"
+    try arnia re; try arnia stop w; try arnia image b; try arnia run --memory-; try arnia -q rm --fo; try arnia completion f; try arnia run b
+    try arnia --timeout 5 resta; try arnia -f json image bu; try arnia run --network b; try arnia run --network none b"
   [ "${lines[0]}" = "restart resume rename" ]
   [ "${lines[1]}" = "web" ]
   [ "${lines[2]}" = "build" ]
@@ -759,6 +760,11 @@ END
   [ "${lines[4]}" = "--force --format" ]
   [ "${lines[5]}" = "fish" ]
   [ "${lines[6]}" = "busybox" ]
+  # values of options are no verbs, and are not offered what the verb takes
+  [ "${lines[7]}" = "restart" ]
+  [ "${lines[8]}" = "build" ]
+  [ "${lines[9]}" = "busybox" ]
+  [ "${#lines[@]}" -eq 10 ]
   if command -v zsh > /dev/null; then
     "$ARNIA" completion zsh > "$BATS_TEST_TMPDIR/completion"
     run -0 env PATH="$(dirname "$ARNIA"):$PATH" zsh -fc "compdef() { : }; compadd() { shift; print -r -- \$@ }
