@@ -89,6 +89,7 @@ struct machine {
 	bool to_remove; /* when it is down: what cleans up takes the folder along */
 	bool leaves, folder_gone; /* the clean-up takes the folder along; it has done so */
 	struct loop_timer *stop_timer;
+	uint64_t stop_due; /* of it, time_mono_ms() */
 	struct waiter *waiters;
 	int watch_memory, watch_cgroup; /* inotify watches, -1 */
 };

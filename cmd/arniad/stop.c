@@ -38,8 +38,16 @@ static void on_stop_timeout(void *arg)
 
 static void arm_timer(struct daemon *d, struct machine *m, uint64_t ms)
 {
+	uint64_t due;
+
+	if (__builtin_add_overflow(time_mono_ms(), ms, &due))
+		due = UINT64_MAX;
+	/* Of several stops the shortest counts. */
+	if (m->stop_timer && m->stop_due <= due)
+		return;
 	loop_del_timer(m->stop_timer);
 	m->stop_timer = loop_add_timer(d->loop, ms, on_stop_timeout, m);
+	m->stop_due = due;
 }
 
 static int stop_signal(const struct machine *m)
@@ -74,7 +82,6 @@ static void hold_root(struct machine *m)
 int machine_stop(struct daemon *d, struct machine *m, uint64_t timeout_ms, int sig, struct error *err)
 {
 	bool paused = m->state.phase == PHASE_PAUSED, failed = m->state.phase == PHASE_FAILED;
-	bool again = m->state.phase == PHASE_STOPPING;
 	int r = machine_event(d, m, EVENT_STOP, err);
 
 	if (r < 0)
@@ -93,8 +100,7 @@ int machine_stop(struct daemon *d, struct machine *m, uint64_t timeout_ms, int s
 		return kill_all(d, m, err);
 	if (paused && (r = thaw(d, m, err)) < 0)
 		return r;
-	if (!again || !m->stop_timer)
-		arm_timer(d, m, timeout_ms);
+	arm_timer(d, m, timeout_ms);
 	r = pidref_kill(&m->init, sig ? sig : stop_signal(m));
 	return r == -ESRCH ? 0 : r;
 }

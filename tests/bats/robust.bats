@@ -1,0 +1,57 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test-host: plain
+# Two who want different things of one machine, starts that come to nothing, and what is told of them.
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup_file() {
+  instance_up
+  image_ready
+}
+teardown_file() {
+  instance_down
+}
+teardown() {
+  arnia list -q | xargs -r "$ARNIA_BIN/arnia" rm -f > /dev/null 2>&1 || true
+  no_machine_left
+}
+
+# in_time SECONDS ARGS...: as run_arnia, and ended when it hangs.
+in_time() {
+  local s=$(($1 * ${ARNIA_SLOW:-1}))
+  shift
+  run --separate-stderr on_host timeout -s KILL "$s" "$ARNIA_BIN/arnia" "$@"
+  echo "\$ arnia $*"
+  echo "status $status"
+  printf 'stdout: %s\nstderr: %s\n' "$output" "${stderr:-}"
+}
+is_in_state() {
+  [[ "$(state_of "$1")" == "$2" ]]
+}
+says_ready() {
+  arnia logs "$1" | grep -q ready
+}
+
+# deaf NAME: a machine that ignores its stop signal.
+deaf() {
+  arnia run -d --name "$1" busybox sh -c 'trap "" TERM; echo ready; while :; do sleep 0.05; done'
+  wait_until 100 says_ready "$1"
+}
+
+@test "a shorter stop shortens one that waits, a longer one does not lengthen it" {
+  deaf one
+  arnia stop -t 1h one > /dev/null 2>&1 3>&- &
+  first=$!
+  wait_until 100 is_in_state one stopping
+  in_time 30 stop -t 1 one
+  [[ "$status" -eq 0 ]]
+  wait "$first"
+  deaf two
+  arnia stop -t 2 two > /dev/null 2>&1 3>&- &
+  first=$!
+  wait_until 100 is_in_state two stopping
+  in_time 30 stop -t 1h two
+  [[ "$status" -eq 0 ]]
+  wait "$first"
+}
