@@ -358,6 +358,34 @@ void api_restart(struct rpc_call *c, void *arg)
 		stop_then(op, m, timeout, sig);
 }
 
+static void force_remove(struct op *op, struct machine *m);
+
+static void on_start_over(struct daemon *d, struct machine *m, const struct error *err, void *arg)
+{
+	struct op *op = arg;
+
+	(void)d;
+	if (!err)
+		force_remove(op, m);
+	else if (err->code == -ENOENT) /* --rm, or who started it has taken it away */
+		op_reply(op, NULL);
+	else
+		op_fail(op, err);
+}
+
+/* A start is called off; one that was just through, or is an earlier daemon's, is waited for. */
+static void force_remove(struct op *op, struct machine *m)
+{
+	if (m->state.phase == PHASE_STARTING) {
+		machine_wait_to_act(m, UP | DOWN, on_start_over, op);
+		job_cancel(op->d, m->start_job);
+	} else if (m->state.phase != PHASE_STOPPED && m->state.phase != PHASE_SUSPENDED) {
+		stop_then(op, m, 0, 0);
+	} else {
+		remove_now(op, m);
+	}
+}
+
 void api_remove(struct rpc_call *c, void *arg)
 {
 	struct daemon *d = arg;
@@ -374,8 +402,8 @@ void api_remove(struct rpc_call *c, void *arg)
 	}
 	op = op_new(c, d, m);
 	op->then_remove = true;
-	if (force && m->state.phase != PHASE_STOPPED && m->state.phase != PHASE_SUSPENDED)
-		stop_then(op, m, 0, 0);
+	if (force)
+		force_remove(op, m);
 	else
 		remove_now(op, m);
 }

@@ -83,6 +83,7 @@ struct machine {
 	struct kp_exit end;
 	bool had_plan; /* when we came: something was begun */
 	bool state_lost; /* its state file was not usable */
+	uint64_t start_job; /* while it is starting: of this daemon */
 	uint64_t orphan_job; /* an earlier arniad's, which is still at it; 0 = none */
 	unsigned clean_tries;
 	bool removing, cleaning; /* a job of this kind is on its way, which knows the machine by its address */

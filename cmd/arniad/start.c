@@ -139,6 +139,13 @@ static void on_started(struct daemon *d, const struct kp_result *r, const char *
 
 	(void)data;
 	(void)fail_at("arniad:on-started");
+	if (r->error.code == -ECANCELED) {
+		struct error why = { 0 };
+
+		err_set_kind(&why, -ECANCELED, ERR_STATE, "it was removed while it was starting");
+		start_failed(d, op, &why);
+		return;
+	}
 	if (r->error.code) {
 		start_failed(d, op, &r->error);
 		return;
@@ -240,7 +247,7 @@ static int start_send(struct daemon *d, struct machine *m, const struct start_re
 	j.session = q->session;
 	j.done = on_started;
 	j.arg = op;
-	if ((r = job_submit(d, &j, NULL, err)) < 0) {
+	if ((r = job_submit(d, &j, &m->start_job, err)) < 0) {
 		store_drop_plan(&d->store, m->config.id);
 		return r;
 	}

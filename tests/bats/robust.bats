@@ -55,3 +55,36 @@ deaf() {
   [[ "$status" -eq 0 ]]
   wait "$first"
 }
+
+@test "rm -f calls off a start that is under way" {
+  for step in start:cgroup guest:pivot; do
+    arnia create --name slow busybox sleep 100000
+    echo "$step:hang" > "$ARNIA_ROOT/fail-at"
+    arnia start slow > "$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+    starter=$!
+    wait_until 100 is_in_state slow starting
+    in_time 30 rm -f slow
+    rm "$ARNIA_ROOT/fail-at"
+    [[ "$status" -eq 0 ]]
+    run wait "$starter"
+    [[ "$(cat "$BATS_TEST_TMPDIR/out")" == *"slow: it was removed while it was starting"* ]]
+    run_arnia info slow
+    one_line_error 3 slow
+    no_machine_left
+  done
+}
+
+@test "rm -f, start and stop at once: the removal wins, and nobody hangs" {
+  for _ in 1 2 3 4 5 6; do
+    arnia create --name all busybox sleep 100000
+    in_time 60 start all 3>&- &
+    starter=$!
+    in_time 60 stop -t 0 all 3>&- &
+    stopper=$!
+    in_time 60 rm -f all
+    [[ "$status" -eq 0 ]]
+    wait "$starter" "$stopper"
+    run_arnia info all
+    one_line_error 3 all
+  done
+}
