@@ -350,6 +350,8 @@ void api_restart(struct rpc_call *c, void *arg)
 		rpc_fail(c, &err);
 		return;
 	}
+	if (m->state.phase == PHASE_STOPPED || UP >> m->state.phase & 1)
+		event_emit(d, "restart", m, c, NULL);
 	op = op_new(c, d, m);
 	op->then_start = true;
 	if (m->state.phase == PHASE_STOPPED)

@@ -198,6 +198,7 @@ void api_kill(struct rpc_call *c, void *arg)
 	struct machine *m = api_machine(c, d);
 	struct error err = { 0 };
 	const char *name = "KILL";
+	json *data;
 	int sig;
 
 	if (!m)
@@ -210,6 +211,9 @@ void api_kill(struct rpc_call *c, void *arg)
 	} else if (machine_kill(d, m, sig, &err) < 0) {
 		rpc_fail(c, &err);
 	} else {
+		data = json_new_obj();
+		view_add_signal(data, sig);
+		event_emit(d, "kill", m, c, data);
 		rpc_reply(c, NULL);
 	}
 }

@@ -209,6 +209,7 @@ json *doctor_checks(struct daemon *d);
 /* ---- views.c: JSON of machines ---- */
 json *view_machine(const struct machine *m);
 json *view_exit(const struct exit_record *x);
+void view_add_signal(json *j, int sig); /* as "signal": "KILL", or its number */
 json *view_inspect(struct daemon *d, struct machine *m);
 char *name_make(struct daemon *d); /* "calm-otter", unused */
 

@@ -18,18 +18,23 @@ static void add_time(json *o, const char *key, uint64_t ns)
 		json_add_str(o, key, time_rfc3339(ns, buf));
 }
 
+void view_add_signal(json *j, int sig)
+{
+	const char *name = sigabbrev_np(sig);
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", sig);
+	json_add_str(j, "signal", name ? name : number);
+}
+
 json *view_exit(const struct exit_record *x)
 {
 	json *j = json_new_obj();
-	char sig[16];
 
 	if (x->code == CLD_EXITED) {
 		json_add_i64(j, "code", x->status);
 	} else if (x->code == CLD_KILLED || x->code == CLD_DUMPED) {
-		const char *name = sigabbrev_np(x->status);
-
-		snprintf(sig, sizeof(sig), "%d", x->status);
-		json_add_str(j, "signal", name ? name : sig);
+		view_add_signal(j, x->status);
 		json_add_i64(j, "code", 128 + x->status);
 	}
 	json_add_str(j, "cause", x->cause);

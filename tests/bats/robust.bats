@@ -88,3 +88,20 @@ deaf() {
     one_line_error 3 all
   done
 }
+
+# events_of NAME: types, oldest first, in one line.
+events_of() {
+  arnia events --since 0 -f jsonl "$1" | jq -r .type | xargs
+}
+
+@test "kill and restart are events, kill with its signal" {
+  arnia run -d --name told busybox sh -c 'trap : USR1; echo ready; while :; do sleep 0.05; done'
+  wait_until 100 says_ready told
+  arnia kill -s USR1 told
+  arnia restart -t 0 told
+  arnia kill told
+  wait_until 100 is_in_state told stopped
+  [[ "$(events_of told)" == "create start kill restart exit start kill exit" ]]
+  [[ "$(arnia events --since 0 -f jsonl told | jq -r 'select(.type == "kill").data.signal' | xargs)" == "USR1 KILL" ]]
+  [[ "$(arnia events --since 0 -f jsonl told | jq 'select(.type == "kill" or .type == "restart").uid' | xargs)" == "0 0 0" ]]
+}
