@@ -45,16 +45,19 @@ static void text_labels(const json *row, struct strbuf *out)
 
 static void text_status(const json *row, struct strbuf *out)
 {
-	const char *state = NULL, *started = NULL;
+	const char *state = NULL, *started = NULL, *error = NULL;
 	const json *exit = row_member(row, "exit");
 
 	json_get_str(row, "state", &state, NULL);
 	json_get_str(row, "started", &started, NULL);
+	json_get_str(row, "error", &error, NULL);
 	if (state && word_in("running paused stopping", state, strlen(state)) && started) {
 		strbuf_add(out, "up ");
 		human_duration(out, human_since(started));
 	} else if (exit) {
 		human_exit(exit, out);
+	} else {
+		add_str(out, error); /* of a start that failed */
 	}
 }
 

@@ -79,6 +79,7 @@ struct machine {
 	bool tty, stopping_asked, killed;
 	bool told; /* the keeper we are connected to has it */
 	bool exited; /* the exit came while starting */
+	bool not_run; /* its start failed: what ends then was never its program */
 	bool ended; /* the exit came while we got in step: `end` */
 	struct kp_exit end;
 	bool had_plan; /* when we came: something was begun */
@@ -125,6 +126,8 @@ struct start_request {
 	void *arg;
 };
 int machine_start(struct daemon *d, struct machine *m, const struct start_request *q, struct error *err);
+/* The machine's part of a start that failed: the reason kept and told. */
+void machine_note_failed_start(struct daemon *d, struct machine *m, const char *why);
 int machine_stop(struct daemon *d, struct machine *m, uint64_t timeout_ms, int sig, struct error *err);
 int machine_kill(struct daemon *d, struct machine *m, int sig, struct error *err);
 void machine_exited(struct daemon *d, struct machine *m, const struct kp_exit *x);

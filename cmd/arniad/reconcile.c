@@ -172,8 +172,8 @@ static void settle_starting(struct daemon *d, struct machine *m)
 		settle_frozen(d, m);
 		watch_start(d, m);
 	} else {
-		(void)str_copy(m->state.error, sizeof(m->state.error),
-			       m->state_lost ? "its state file was not usable" : "the daemon ended during its start");
+		machine_note_failed_start(d, m, m->state_lost ? "its state file was not usable"
+							      : "the daemon ended during its start");
 		machine_drop_fds(m);
 		machine_event(d, m, EVENT_START_FAILED, NULL);
 		machine_clean(d, m);

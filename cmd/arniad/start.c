@@ -115,14 +115,25 @@ static void on_undone(struct daemon *d, struct machine *m, const struct error *e
 	start_op_end(d, op, &op->why);
 }
 
+void machine_note_failed_start(struct daemon *d, struct machine *m, const char *why)
+{
+	json *data = json_new_obj();
+
+	m->exited = false;
+	m->not_run = true;
+	m->state.exit = (struct exit_record){ 0 };
+	(void)str_copy(m->state.error, sizeof(m->state.error), why);
+	json_add_str(data, "error", why);
+	event_emit(d, "start-failed", m, NULL, data);
+}
+
 static void start_failed(struct daemon *d, struct start_op *op, const struct error *why)
 {
 	struct machine *m = op->m;
 
 	op->why = *why;
 	err_prefix(&op->why, "%s", MACHINE_NAME(m));
-	(void)str_copy(m->state.error, sizeof(m->state.error), why->text);
-	m->exited = false;
+	machine_note_failed_start(d, m, why->text);
 	if (machine_event(d, m, EVENT_START_FAILED, NULL) < 0) {
 		start_op_end(d, op, &op->why);
 		return;
@@ -237,7 +248,7 @@ static int start_send(struct daemon *d, struct machine *m, const struct start_re
 	(void)fail_at("arniad:after-plan");
 	store_drop_exit(&d->store, m->config.id);
 	m->state.exit = (struct exit_record){ 0 };
-	m->stopping_asked = m->killed = m->exited = false;
+	m->stopping_asked = m->killed = m->exited = m->not_run = false;
 	m->state.ooms = 0;
 	j.kind = PLAN_START;
 	j.bytes = bytes;

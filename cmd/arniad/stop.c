@@ -171,9 +171,11 @@ void machine_exited(struct daemon *d, struct machine *m, const struct kp_exit *x
 		return;
 	}
 	(void)fail_at("arniad:on-exit");
-	*e = (struct exit_record){ .known = true, .code = x->code, .status = x->status,
-				   .time_ns = x->time_ns ? x->time_ns : time_real_ns() };
-	(void)str_copy(e->cause, sizeof(e->cause), cause_of(d, m, x));
+	if (!m->not_run) {
+		*e = (struct exit_record){ .known = true, .code = x->code, .status = x->status,
+					   .time_ns = x->time_ns ? x->time_ns : time_real_ns() };
+		(void)str_copy(e->cause, sizeof(e->cause), cause_of(d, m, x));
+	}
 	loop_del_timer(m->stop_timer);
 	m->stop_timer = NULL;
 	machine_drop_fds(m);
@@ -182,12 +184,15 @@ void machine_exited(struct daemon *d, struct machine *m, const struct kp_exit *x
 	watch_stop(d, m);
 	if (m->state.phase == PHASE_FAILED) /* what lived on is gone: now the rest may go too */
 		(void)machine_event(d, m, EVENT_STOP, NULL);
+	if (m->state.phase == PHASE_STOPPED && m->not_run) /* undone already */
+		return;
 	if (machine_event(d, m, EVENT_EXITED, NULL) < 0) {
 		log_warn("%s: exit while %s", MACHINE_NAME(m), phase_name(m->state.phase));
 		return;
 	}
 	(void)fail_at("arniad:after-exit");
-	event_emit(d, "exit", m, NULL, view_exit(e));
+	if (!m->not_run)
+		event_emit(d, "exit", m, NULL, view_exit(e));
 	machine_clean(d, m);
 }
 

@@ -105,3 +105,36 @@ events_of() {
   [[ "$(arnia events --since 0 -f jsonl told | jq -r 'select(.type == "kill").data.signal' | xargs)" == "USR1 KILL" ]]
   [[ "$(arnia events --since 0 -f jsonl told | jq 'select(.type == "kill" or .type == "restart").uid' | xargs)" == "0 0 0" ]]
 }
+
+@test "a start that fails is told with its reason, and not as an exit" {
+  run_arnia run -d --name gone busybox no-such-program
+  [[ "$status" -eq 127 ]]
+  [[ "$(events_of gone)" == "create start-failed remove" ]]
+  arnia create --name stays busybox no-such-program
+  run_arnia start stays
+  [[ "$stderr" == *no-such-program* ]]
+  why=$(arnia events --since 0 -f jsonl stays | jq -r 'select(.type == "start-failed").data.error')
+  [[ "$why" == *no-such-program* ]]
+  [[ "$(events_of stays)" == "create start-failed" ]]
+  arnia info -f json stays | jq -e --arg why "$why" '.error == $why and (has("exit") | not)'
+  [[ "$(arnia list -f csv -o status stays)" == *"$why"* ]]
+  # what was killed on the way is none either
+  echo guest:pivot:kill > "$ARNIA_ROOT/fail-at"
+  run_arnia start stays
+  [[ "$status" -ne 0 && ! -e "$ARNIA_ROOT/fail-at" ]]
+  [[ "$(events_of stays)" == "create start-failed start-failed" ]]
+}
+
+@test "a start that the daemon did not live to see is told as failed, or as begun" {
+  arnia create --name cut busybox sleep 100000
+  echo arniad:after-job:kill > "$ARNIA_ROOT/fail-at"
+  run_arnia start cut
+  [[ "$status" -ne 0 ]]
+  rm -f "$ARNIA_ROOT/fail-at"
+  is_settled() { [[ "$(state_of cut)" == stopped || "$(state_of cut)" == running ]]; }
+  wait_until 100 is_settled
+  case "$(state_of cut)" in
+    running) [[ "$(events_of cut)" == "create start" ]] ;;
+    *) [[ "$(events_of cut)" == "create start-failed" ]] ;;
+  esac
+}
