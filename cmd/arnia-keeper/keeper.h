@@ -183,6 +183,10 @@ int setup_descriptors(struct keeper *k, struct error *err);
 int setup_listen_keeper(struct keeper *k, struct error *err);
 int setup_listen_clients(struct keeper *k, struct error *err);
 
+/* inherit.c: what the caller had is not what all we start shall have. What the host refuses is left and logged. */
+void inherit_reset_limits(void); /* and the user */
+void inherit_reset_scheduling(void);
+
 /* mounts.c: a mount namespace of its own, with only the mounts needed, and a descriptor of the host's in
  * k->fd.hostns. */
 int mounts_leave_host(struct keeper *k, struct error *err);

@@ -264,6 +264,7 @@ static int start_fresh(struct keeper *k, struct options *o, struct error *err)
 	k->fd.client_sock = inherited_socket();
 	k->inherited_sock = k->fd.client_sock >= 0;
 	close_others(k->fd.client_sock, o->ready_fd);
+	inherit_reset_limits();
 	r = instance_prepare(&k->in, err);
 	if (r < 0)
 		return r;

@@ -199,7 +199,6 @@ void setup_process(struct keeper *k)
 
 	signal(SIGPIPE, SIG_IGN);
 	umask(022);
-	proc_raise_nofile();
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		log_warn("become a subreaper: %s", strerror(errno));
 	r = file_write_ctl_at(AT_FDCWD, "/proc/self/oom_score_adj", PROC_SUPER_MAGIC, OOM_SCORE, NULL);
@@ -208,6 +207,7 @@ void setup_process(struct keeper *k)
 	k->fd.cgroup = join_cgroup(k);
 	if (k->fd.cgroup < 0)
 		log_warn("no cgroup of our own: %s", strerror(-k->fd.cgroup));
+	inherit_reset_scheduling(); /* with the processors of that cgroup */
 }
 
 static int open_init(const struct keeper *k, struct error *err)

@@ -2,13 +2,17 @@
 /* What the keeper costs and what it sees: memory, mounts. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ioprio.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "tests/unit/keeper/harness.h"
@@ -155,10 +159,107 @@ static void test_memory(void **state)
 	}
 }
 
+static int ioprio_of(pid_t pid)
+{
+	return (int)syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, pid);
+}
+
+/* In a child of the test: a caller whose surroundings are nobody else's wish. Soft limits only: root in a container
+ * cannot raise the others again. */
+static void be_odd(void)
+{
+	static const struct {
+		int resource;
+		rlim_t value;
+	} low[] = { { RLIMIT_CPU, 60 },	   { RLIMIT_FSIZE, 1 << 20 },  { RLIMIT_NOFILE, 256 },
+		    { RLIMIT_STACK, 1 << 20 }, { RLIMIT_MEMLOCK, 4096 },   { RLIMIT_NPROC, 64 },
+		    { RLIMIT_AS, 1 << 28 } };
+	const struct sched_param none = { 0 };
+	cpu_set_t one;
+
+	for (size_t i = 0; i < ARRAY_SIZE(low); i++) {
+		struct rlimit l;
+
+		assert_int_equal(getrlimit(low[i].resource, &l), 0);
+		l.rlim_cur = MIN(low[i].value, l.rlim_max);
+
+		/* the sanitizers' shadow needs more */
+		if (low[i].resource != RLIMIT_AS || !INSTRUMENTED)
+			assert_int_equal(setrlimit(low[i].resource, &l), 0);
+	}
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	assert_int_equal(sched_setscheduler(0, SCHED_BATCH, &none), 0);
+	assert_int_equal(setpriority(PRIO_PROCESS, 0, 15), 0);
+	assert_int_equal(
+		syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0)), 0);
+	assert_int_not_equal(personality(ADDR_NO_RANDOMIZE), -1);
+	assert_int_equal(setresgid(12, 12, 12), 0);
+}
+
+static void check_ordinary(pid_t pid, const cpu_set_t *all)
+{
+	static const struct {
+		int resource;
+		rlim_t soft, hard;
+	} want[] = { { RLIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY },   { RLIMIT_FSIZE, RLIM_INFINITY, RLIM_INFINITY },
+		     { RLIMIT_AS, RLIM_INFINITY, RLIM_INFINITY },    { RLIMIT_NPROC, RLIM_INFINITY, RLIM_INFINITY },
+		     { RLIMIT_STACK, 8 << 20, RLIM_INFINITY },	     { RLIMIT_MEMLOCK, 8 << 20, 8 << 20 },
+		     { RLIMIT_CORE, 0, RLIM_INFINITY } };
+	auto_free char *status = proc_text(pid, "status");
+	auto_free char *domain = proc_text(pid, "personality");
+	struct rlimit l;
+	cpu_set_t set;
+
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		assert_int_equal(prlimit(pid, (enum __rlimit_resource)want[i].resource, NULL, &l), 0);
+		assert_true(l.rlim_max <= want[i].hard && l.rlim_cur == MIN(want[i].soft, l.rlim_max));
+	}
+	assert_int_equal(prlimit(pid, RLIMIT_NOFILE, NULL, &l), 0);
+	assert_true(l.rlim_cur == l.rlim_max && l.rlim_max > 1024);
+	assert_int_equal(sched_getaffinity(pid, sizeof(set), &set), 0);
+	assert_true(CPU_EQUAL(&set, all));
+	assert_int_equal(sched_getscheduler(pid), SCHED_OTHER);
+	assert_int_equal(getpriority(PRIO_PROCESS, (id_t)pid), 0);
+	/* without a class of its own it follows the nice value */
+	assert_int_not_equal(IOPRIO_PRIO_CLASS(ioprio_of(pid)), IOPRIO_CLASS_IDLE);
+	assert_int_equal(strtoul(domain, NULL, 16), PER_LINUX);
+	assert_non_null(strstr(status, "Gid:\t0\t0\t0\t0\n"));
+}
+
+/* The first command starts the keeper, and all containers come from it: what that command had is not theirs. */
+static void test_nothing_inherited(void **state)
+{
+	struct rig *r = *state;
+	cpu_set_t all;
+	pid_t pid, child;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	child = fork();
+	if (child == 0) {
+		rig_lock(r);
+		be_odd();
+		rig_start(r);
+		/* to look at another's limits we must be who it is (prlimit(2)) */
+		assert_int_equal(setresgid(0, 0, 0), 0);
+		check_ordinary(r->keeper, &all);
+		rig_connect(r, NULL);
+		pid = rig_run(r, ID(1), "pipe 0\nexec sleep 600", -1, 0);
+		check_ordinary(pid, &all);
+		rig_disconnect(r);
+		rig_kill_keeper(r);
+		kill(pid, SIGKILL);
+		_exit(0);
+	}
+	assert_int_equal(wait_status(child), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_memory, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_nothing_inherited, rig_setup_bare, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_mounts, rig_setup_bare, rig_teardown),
 	};
 
