@@ -37,6 +37,28 @@ int mnt_make(const char *source, int target, const char *fstype, unsigned long f
 /* A new detached tmpfs with these options ("mode=755"). */
 int mnt_tmpfs(const char *const *options, uint64_t attrs);
 
+/* submounts.c: a bind with mounts below it that cannot be idmapped. Cloned one by one in the host's mount namespace,
+ * joined again in the worker's. */
+struct mnt_look {
+	uint64_t attrs, propagation;
+	int userns;
+};
+struct submount {
+	const char *at; /* below the bind */
+	int fd;		/* detached clone */
+};
+struct submounts {
+	struct submount *v;
+	size_t n;
+	struct arena arena;
+};
+bool mnt_not_idmappable(int r); /* of mnt_set with a user namespace */
+/* Clone of the source alone, and in *ret (unless NULL) of all mounts below it, parents first. */
+int submounts_clone(const char *source, const struct mnt_look *look, struct submounts *ret, struct error *err);
+/* The detached tree of them; `top` stays the caller's. The volume may be no peer of another mount. */
+int submounts_join(int stage, int top, const struct submounts *s, struct error *err);
+void submounts_done(struct submounts *s);
+
 /* target.c: targets of mounts, nodes, links and files below the root. `path` is normalized. */
 struct target_want {
 	const char *path;

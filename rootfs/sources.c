@@ -55,20 +55,19 @@ static uint64_t wanted_propagation(const struct mount_item *m)
 	return m->flags & MS_SLAVE ? MS_SLAVE : MS_PRIVATE;
 }
 
-static int clone_bind(const struct mount_item *m, int userns, struct error *err)
+/* What is mounted below it is found one by one, in *below, when not all of it can be idmapped. */
+static int clone_bind(const struct mount_item *m, int userns, struct submounts *below, struct error *err)
 {
+	const struct mnt_look look = { mnt_attrs(m->flags), wanted_propagation(m), m->idmap ? userns : -1 };
 	auto_fd int fd = mnt_clone(AT_FDCWD, m->source, m->flags & MS_REC);
 	int r;
 
 	if (fd < 0)
 		return err_sys(err, fd, "mount source %s", m->source);
-	r = mnt_set(fd, true, mnt_attrs(m->flags), wanted_propagation(m), m->idmap ? userns : -1);
-	if (r == -EINVAL && m->idmap) {
-		err_set_kind(err, r, ERR_UNSUPPORTED, "mount source %s: its filesystem cannot be idmapped",
-			     m->source);
-		err_hint(err, "mount it without idmap; files keep the host's ids then");
-		return r;
-	}
+	r = mnt_set(fd, true, look.attrs, look.propagation, look.userns);
+	/* Put together again as a peer of the source, it would change the source. */
+	if (mnt_not_idmappable(r) && look.userns >= 0 && look.propagation)
+		return submounts_clone(m->source, &look, m->flags & MS_REC ? below : NULL, err);
 	return r < 0 ? err_sys(err, r, "set the options of %s", m->source) : fd_steal(&fd);
 }
 
@@ -104,6 +103,7 @@ int stage_clone_device(const struct dev_item *d, struct error *err)
 struct sources {
 	int stage;
 	int *fds; /* binds in order, then devices; -1: a missing optional one, a standard device */
+	struct submounts *below; /* of each bind */
 	size_t n, n_binds;
 };
 
@@ -151,9 +151,12 @@ static int own_nodes(const struct rootfs_config *c, struct sources *s, struct er
 
 static void sources_done(struct sources *s)
 {
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; i < s->n; i++) {
 		fd_close(&s->fds[i]);
+		submounts_done(&s->below[i]);
+	}
 	free(s->fds);
+	free(s->below);
 }
 
 static bool is_staged(int stage, const struct dev_item *d)
@@ -172,7 +175,7 @@ static int clone_all(const struct rootfs_config *c, int userns, struct sources *
 
 		if (m->kind != MOUNT_BIND)
 			continue;
-		fd = clone_bind(m, userns, err);
+		fd = clone_bind(m, userns, &s->below[s->n], err);
 		if (fd < 0 && !m->optional)
 			return fd;
 		s->fds[s->n++] = MAX(fd, -1);
@@ -204,6 +207,21 @@ int stage_attach(int stage, const char *name, int clone)
 	return mnt_attach(clone, stage, name);
 }
 
+static int join_all(const struct sources *s, struct error *err)
+{
+	for (size_t i = 0; i < s->n_binds; i++) {
+		int tree = s->below[i].n ? submounts_join(s->stage, s->fds[i], &s->below[i], err) : -1;
+
+		if (s->below[i].n && tree < 0)
+			return tree;
+		if (tree >= 0) {
+			fd_close(&s->fds[i]);
+			s->fds[i] = tree;
+		}
+	}
+	return 0;
+}
+
 static int attach_all(const struct sources *s, struct error *err)
 {
 	char name[STAGE_NAME_SIZE];
@@ -225,7 +243,8 @@ int rootfs_stage_sources(const struct rootfs_config *c, int stage, int host_mntn
 	struct error back = { 0 };
 	int r, r_back;
 
-	s.fds = mem_alloc_n(c->mounts.n + c->devices.n + 1, sizeof(int));
+	s.fds = mem_alloc_n(c->mounts.n + c->devices.n + 1, sizeof(*s.fds));
+	s.below = mem_alloc_n(c->mounts.n + c->devices.n + 1, sizeof(*s.below));
 	r = visit_begin(&visit, host_mntns, err);
 	if (r < 0)
 		return r;
@@ -238,6 +257,8 @@ int rootfs_stage_sources(const struct rootfs_config *c, int stage, int host_mntn
 	}
 	if (r == 0 && userns >= 0)
 		r = own_nodes(c, &s, err);
+	if (r == 0)
+		r = join_all(&s, err);
 	if (r == 0)
 		r = attach_all(&s, err);
 	/* What an optional source had to say is forgotten. */

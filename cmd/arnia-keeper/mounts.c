@@ -15,9 +15,8 @@
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
+#include "lib/base/mountinfo.h"
 #include "lib/base/str.h"
-
-#define MOUNTINFO_MAX (64 * 1024 * 1024)
 
 /* True when path lies at or below dir. */
 static bool is_below(const char *path, const char *dir)
@@ -53,36 +52,6 @@ static bool is_on_the_way(const struct keeper *k, const char *mount)
 	return is_below(mount, k->in.state);
 }
 
-/* mountinfo writes space, tab, newline and backslash as three octal digits (proc(5)). */
-static void unescape(char *s)
-{
-	char *to = s;
-
-	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
-			*to++ = (char)((s[1] & 7) << 6 | (s[2] & 7) << 3 | (s[3] & 7));
-			s += 3;
-		} else {
-			*to++ = *s;
-		}
-	}
-	*to = '\0';
-}
-
-/* Field 5 of a mountinfo line, the mount point; the text is changed. */
-static char *mount_point(char *line)
-{
-	for (int field = 1; line && field < 5; field++) {
-		line = strchr(line, ' ');
-		line = line ? line + 1 : NULL;
-	}
-	if (line) {
-		line[strcspn(line, " \n")] = '\0';
-		unescape(line);
-	}
-	return line;
-}
-
 /*
  * By path: all mounts stacked on one path are kept or all go, so it does not matter in which order they are
  * met. What covers parts of /proc and /sys goes too: the kernel lets a user namespace mount them only where
@@ -99,12 +68,12 @@ static int trim(const struct keeper *k)
 		return (int)n;
 	/* From the end, so that what lies on top goes first. */
 	for (at = text + n; at > text; *at = '\0') {
-		char *point;
+		struct mountinfo m;
 
 		for (at--; at > text && at[-1] != '\n'; at--)
 			;
-		point = *at ? mount_point(at) : NULL;
-		if (!point || is_on_the_way(k, point) || umount2(point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+		if (mountinfo_parse(at, &m) < 0 || is_on_the_way(k, m.point) ||
+		    umount2(m.point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
 			kept++;
 		else
 			gone++;
