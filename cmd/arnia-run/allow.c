@@ -31,9 +31,9 @@ static int raise_hard(const struct sandbox_rlimit *l, struct allowance *a, struc
 		a->hard[l->resource] = lim.rlim_max;
 	a->raised |= 1u << l->resource;
 	lim.rlim_max = l->hard;
-	if (setrlimit((int)l->resource, &lim) < 0 && !l->best_effort)
-		return err_sys(err, -errno, "raise resource limit %u to %" PRIu64, l->resource, l->hard);
-	return 0;
+	if (setrlimit((int)l->resource, &lim) == 0 || l->best_effort)
+		return 0;
+	return rlimit_refused(l, -errno, err);
 }
 
 static int lower_oom_score(const struct sandbox_config *c, struct allowance *a, struct error *err)

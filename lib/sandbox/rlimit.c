@@ -1,18 +1,51 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include "lib/base/file.h"
 #include "lib/base/parse.h"
 #include "lib/base/rlimits.h"
 #include "lib/base/str.h"
 #include "lib/sandbox/sandbox.h"
 
-static const char *shown(uint32_t resource)
-{
-	const char *name = rlimit_name(resource);
+#define VALUE_SIZE 24
 
-	return name ? name : "unknown";
+static const char *shown(uint64_t value, char buf[VALUE_SIZE])
+{
+	if (value == RLIM_INFINITY)
+		return "unlimited";
+	snprintf(buf, VALUE_SIZE, "%" PRIu64, value);
+	return buf;
+}
+
+/* No process, whatever its rights, has more open files than this. */
+static uint64_t kernel_max(uint32_t resource)
+{
+	auto_free char *text = NULL;
+	uint64_t v;
+
+	if (resource != RLIMIT_NOFILE || file_read_at(AT_FDCWD, "/proc/sys/fs/nr_open", 64, &text, NULL) < 0)
+		return RLIM_INFINITY;
+	text[strcspn(text, "\n")] = '\0';
+	return parse_u64(text, &v) < 0 ? RLIM_INFINITY : v;
+}
+
+int rlimit_refused(const struct sandbox_rlimit *l, int error, struct error *err)
+{
+	char soft[VALUE_SIZE], hard[VALUE_SIZE];
+	uint64_t max = kernel_max(l->resource);
+	struct rlimit own;
+
+	err_sys(err, error, "resource limit %s=%s:%s", rlimit_name(l->resource) ?: "unknown", shown(l->soft, soft),
+		shown(l->hard, hard));
+	if (l->hard > max)
+		err_hint(err, "at most %s, which is fs.nr_open of the host", shown(max, hard));
+	else if (error == -EPERM && getrlimit((int)l->resource, &own) == 0 && l->hard > own.rlim_max)
+		err_hint(err, "at most %s, since arnia may not raise its own limit here", shown(own.rlim_max, hard));
+	return error;
 }
 
 /* A hard limit over the process's own needs CAP_SYS_RESOURCE of the host, which a nested host may lack. */
@@ -34,8 +67,7 @@ int rlimit_apply(const struct sandbox_config *c, struct error *err)
 
 		cut_to_own(l, &v);
 		if (setrlimit((int)l->resource, &v) < 0)
-			return err_sys(err, -errno, "limit %s to %" PRIu64 ":%" PRIu64, shown(l->resource),
-				       l->soft, l->hard);
+			return rlimit_refused(l, -errno, err);
 	}
 	return 0;
 }

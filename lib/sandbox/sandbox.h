@@ -57,6 +57,8 @@ int user_resolve(int root, const struct process_config *p, uint32_t id_count, st
 int user_apply(const struct sandbox_user *u, struct error *err);
 
 int rlimit_apply(const struct sandbox_config *c, struct error *err);
+/* What to say when setrlimit(2) gave `error`: the limit by name, and how much it can be. Returns `error`. */
+int rlimit_refused(const struct sandbox_rlimit *l, int error, struct error *err);
 int rlimit_parse(const char *s, struct sandbox_rlimit *ret); /* "nofile=1024:2048"; -EINVAL */
 int sysctl_check(const char *name, uint64_t namespaces, struct error *err); /* only namespaced ones (reliability: allow-list) */
 int sysctl_apply(const struct sandbox_config *c, struct error *err); /* inside, on checked procfs descriptors; before /proc/sys is made read-only */

@@ -156,6 +156,17 @@ inside() {
   [[ "$output" == $'123\n456' ]]
 }
 
+@test "a resource limit that cannot be: by its name, with what it can be at most" {
+  local value
+  for value in -1 unlimited 99999999999; do
+    run_arnia run --rm --ulimit "nofile=100:$value" busybox true
+    one_line_error 125 "resource limit nofile=100:${value/-1/unlimited}"
+    [[ "$stderr" == *"at most $(cat /proc/sys/fs/nr_open)"* ]]
+  done
+  run arnia run --rm --ulimit cpu=unlimited --ulimit core=0:-1 busybox sh -c 'ulimit -Ht; ulimit -Sc; ulimit -Hc'
+  [[ "$output" == $'unlimited\n0\nunlimited' ]]
+}
+
 @test "a time namespace by option: the container's uptime begins at its start" {
   run arnia run --rm --time-ns busybox sh -c 'cut -d. -f1 /proc/uptime'
   [[ "$output" -lt 30 ]]

@@ -71,6 +71,9 @@ static int apply(void *arg)
 	CHECK(getrlimit(RLIMIT_CORE, &now) == 0 && now.rlim_cur == 0 && now.rlim_max == 0);
 	l[0] = (struct sandbox_rlimit){ .resource = RLIMIT_NOFILE, .soft = 300, .hard = 200 };
 	CHECK(rlimit_apply(&c, &err) == -EINVAL && strstr(err.text, "nofile"));
+	l[0] = (struct sandbox_rlimit){ .resource = RLIMIT_NOFILE, .soft = 300, .hard = RLIM_INFINITY };
+	CHECK(rlimit_apply(&c, &err) == -EPERM && strstr(err.text, "nofile=300:unlimited"));
+	CHECK(str_starts(err.hint, "at most ") && strstr(err.hint, "fs.nr_open"));
 	l[0] = (struct sandbox_rlimit){ .resource = 99, .soft = 1, .hard = 1 };
 	CHECK(rlimit_apply(&c, &err) == -EINVAL);
 	return 0;
@@ -88,7 +91,8 @@ static int apply_nested(void *arg)
 	CHECK(caps_apply(&none, true, NULL) == 0);
 	CHECK(rlimit_apply(&c, &err) == 0);
 	l.soft = l.hard = 1000;
-	CHECK(rlimit_apply(&c, &err) == -EPERM && strstr(err.text, "nofile"));
+	CHECK(rlimit_apply(&c, &err) == -EPERM && strstr(err.text, "nofile=1000:1000"));
+	CHECK(str_starts(err.hint, "at most 90,"));
 	CHECK(getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_cur == 60 && now.rlim_max == 90);
 	l.best_effort = true;
 	CHECK(rlimit_apply(&c, &err) == 0);
