@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Small files of ours (hosts, resolv.conf, hostname) over the image's: each a read-only bind of a file in a
- * tmpfs that has no other place in the container. */
+/* Small files of ours (hosts, resolv.conf, hostname) over the image's: each a bind of a file in a tmpfs that has no
+ * other place in the container. They may be written, as with other runtimes; every start makes them anew. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "lib/base/fd.h"
 #include "lib/base/path.h"
+#include "lib/base/str.h"
 #include "rootfs/internal.h"
 
-#define FILE_ATTRS (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+#define FILE_ATTRS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+#define ROOM_PAGES 16 /* for each file to grow */
 
 /* It is attached at the stage, which goes with the old root: open_tree(2) clones only what is attached
  * (before 6.15). */
@@ -25,7 +28,7 @@ static int make_store(const struct guest *g)
 	if (place < 0)
 		return -errno;
 	for (size_t i = 0; i < g->c->files.n; i++)
-		pages += g->c->files.v[i].size / 4096 + 2;
+		pages += g->c->files.v[i].size / 4096 + ROOM_PAGES;
 	snprintf(data, sizeof(data), "mode=755,size=%zuk,nr_inodes=%zu", pages * 4, g->c->files.n + 8);
 	r = mnt_make("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, data);
 	if (r < 0)
@@ -47,9 +50,27 @@ static int store_file(int store, const char *name, const struct file_item *f)
 	return r;
 }
 
+/* The mount that a file will lie in, or NULL for the root. */
+static const struct mount_item *mount_above(const struct guest *g, const char *path)
+{
+	const struct mount_item *found = NULL;
+	size_t longest = 0;
+
+	for (size_t i = 0; i < g->c->mounts.n; i++) {
+		const struct mount_item *m = &g->c->mounts.v[i];
+		const char *rest = str_after(path, m->target);
+
+		if (rest && *rest == '/' && strlen(m->target) >= longest) {
+			longest = strlen(m->target);
+			found = m;
+		}
+	}
+	return found;
+}
+
 /* Follows links inside the root (/etc/resolv.conf is often one). A link that leads to something else than a
- * file, or nowhere, gives way to a file. */
-static int open_target(const struct guest *g, const char *path)
+ * file, or nowhere, gives way to a file, but not in a volume, which is the host's. */
+static int open_target(const struct guest *g, const char *path, const struct mount_item *above)
 {
 	auto_fd int fd = path_make_target_in(g->root, path, false);
 	struct stat st;
@@ -58,6 +79,8 @@ static int open_target(const struct guest *g, const char *path)
 		return -EISDIR;
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		return fd_steal(&fd);
+	if (above && above->kind == MOUNT_BIND)
+		return fd < 0 ? fd_steal(&fd) : -EINVAL;
 	fd_close(&fd);
 	return target_node(g->root, path);
 }
@@ -74,14 +97,15 @@ static int store_all(const struct guest *g, int store, struct error *err)
 			return err_sys(err, r, "write %s", g->c->files.v[i].path);
 	}
 	/* Once for all: clones take over the attributes of their mount. */
-	r = mnt_set(store, false, FILE_ATTRS, MS_PRIVATE, -1);
-	return r < 0 ? err_sys(err, r, "make the files read-only") : 0;
+	r = mnt_set(store, false, FILE_ATTRS | (g->c->readonly ? MOUNT_ATTR_RDONLY : 0), MS_PRIVATE, -1);
+	return r < 0 ? err_sys(err, r, "set the options of the files") : 0;
 }
 
 static int place_file(const struct guest *g, int store, size_t i, struct error *err)
 {
 	const struct mount_item as_mount = { .kind = MOUNT_BIND };
 	const char *path_given = g->c->files.v[i].path;
+	const struct mount_item *above;
 	auto_fd int clone = -1, target = -1;
 	char path[4096], name[24];
 	int r = path_normalize(path_given, path);
@@ -92,7 +116,11 @@ static int place_file(const struct guest *g, int store, size_t i, struct error *
 	clone = mnt_clone(store, name, false);
 	if (clone < 0)
 		return err_sys(err, clone, "bind %s", path);
-	target = open_target(g, path);
+	above = mount_above(g, path);
+	target = open_target(g, path, above);
+	/* A mount of the user's that has no place for it, and cannot get one, goes without. */
+	if (target < 0 && above)
+		return 0;
 	if (target < 0)
 		return err_sys(err, target, "place for %s", path);
 	r = target_check_proc(&as_mount, path, target, err);

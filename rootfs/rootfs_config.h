@@ -32,7 +32,7 @@ struct link_item {
 	const char *target; /* text of the link */
 	const char *path;
 };
-struct file_item { /* small file of ours placed over the image's by a read-only bind (hosts, resolv.conf, hostname) */
+struct file_item { /* small file of ours bound over the image's (hosts, resolv.conf, hostname); writable unless the root is read-only */
 	const char *path;
 	const void *data;
 	size_t size;

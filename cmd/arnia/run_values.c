@@ -102,7 +102,8 @@ static int mount_option(json *m, const char *word, bool tmpfs)
 		json_add_bool(m, "idmap", false);
 		return 0;
 	}
-	if (tmpfs && size && parse_size(size, &n) == 0) {
+	/* To the kernel 0 is no limit but all memory, to others a default. */
+	if (tmpfs && size && parse_size(size, &n) == 0 && n > 0) {
 		json_add_u64(m, "size", n);
 		return 0;
 	}
@@ -170,7 +171,7 @@ int parse_tmpfs(const char *text, json *mounts, struct error *err)
 	json_add_str(m, "type", "tmpfs");
 	json_add_str(m, "target", target);
 	if (rest && mount_options(m, rest, true) < 0)
-		return bad(err, "--tmpfs", text, "options are size=SIZE, mode=OCTAL, ro, rw");
+		return bad(err, "--tmpfs", text, "options are size=SIZE (not 0), mode=OCTAL, ro, rw");
 	json_push(mounts, ptr_steal(&m));
 	return 0;
 }

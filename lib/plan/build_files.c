@@ -9,21 +9,18 @@
 #define NAMESERVERS_MAX 3 /* MAXNS of resolv.conf(5) */
 #define LINE_MAX_BYTES 512
 
-/* A mount of the user's on the file, or on a folder above it, is not written into. */
-static bool is_covered(const struct spec *s, const char *path)
+/* A mount of the user's takes its place. (One of a folder above it gets it on top.) */
+static bool is_replaced(const struct spec *s, const char *path)
 {
-	for (size_t i = 0; i < s->mounts.n; i++) {
-		const char *rest = str_after(path, s->mounts.v[i].target);
-
-		if (rest && (!*rest || *rest == '/'))
+	for (size_t i = 0; i < s->mounts.n; i++)
+		if (str_eq(path, s->mounts.v[i].target))
 			return true;
-	}
 	return false;
 }
 
 static void add_file(const struct plan_input *in, struct plan *p, const char *path, struct strbuf *text)
 {
-	if (!is_covered(in->spec, path))
+	if (!is_replaced(in->spec, path))
 		*arena_push(&p->arena, &p->rootfs.files) = (struct file_item){
 			.path = path,
 			.data = arena_dup(&p->arena, strbuf_cstr(text), text->len),

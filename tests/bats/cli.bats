@@ -227,6 +227,7 @@ verbs() {
 -v /no/such/folder:/x|-v: /no/such/folder: No such file or directory
 --tmpfs x|the target is not an absolute path
 --tmpfs /x:size=much|options are size=SIZE
+--tmpfs /x:size=0|options are size=SIZE (not 0)
 --ulimit nofile|expected NAME=SOFT
 --ulimit nofile=9:1|the soft limit is above the hard one
 -e =x|expected NAME=VALUE

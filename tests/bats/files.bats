@@ -50,3 +50,39 @@ teardown_file() {
   umount "$vol"
   [[ "$status" -eq 0 && "$output" == 65534 ]]
 }
+
+@test "hosts, hostname and resolv.conf are the container's own: they may be written, and each start makes them anew" {
+  local sums
+  sums=$(md5sum /etc/hosts /etc/resolv.conf /etc/hostname 2> /dev/null) || true
+  arnia create --name own --dns 192.0.2.53 busybox -- sh -c \
+    'grep -c added /etc/hosts; for f in hosts hostname resolv.conf; do echo added >> /etc/$f; done; cat /etc/resolv.conf'
+  arnia start own
+  arnia wait own
+  [[ "$(arnia logs own)" == $'0\nnameserver 192.0.2.53\nadded' ]]
+  arnia start own
+  arnia wait own
+  [[ "$(arnia logs own | grep -c '^0$')" -eq 2 ]]
+  arnia rm own
+  [[ "$(md5sum /etc/hosts /etc/resolv.conf /etc/hostname 2> /dev/null)" == "$sums" ]]
+  # A user other than root may not, and nobody with --read-only.
+  run arnia run --rm -u 1000 busybox sh -c 'echo x >> /etc/hosts'
+  [[ "$status" -ne 0 ]]
+  run arnia run --rm --read-only busybox sh -c 'echo x >> /etc/hosts'
+  [[ "$status" -ne 0 && "$output" == *"Read-only"* ]]
+}
+
+@test "hosts, hostname and resolv.conf over a file system in memory and over a volume; not over a file of the user's" {
+  local etc="$BATS_TEST_TMPDIR/etc"
+  run_arnia run --rm --hostname inner --dns 192.0.2.53 --tmpfs /etc busybox cat /etc/hostname /etc/resolv.conf
+  [[ "$status" -eq 0 && "$output" == $'inner\nnameserver 192.0.2.53' ]]
+  mkdir "$etc"
+  echo "of the host" > "$etc/hostname"
+  ln -s no-such-folder/file "$etc/resolv.conf"
+  for options in "" :ro; do
+    run_arnia run --rm --hostname inner -v "$etc:/etc$options" busybox cat /etc/hostname
+    [[ "$status" -eq 0 && "$output" == inner ]]
+  done
+  [[ "$(cat "$etc/hostname")" == "of the host" && "$(readlink "$etc/resolv.conf")" == no-such-folder/file ]]
+  run_arnia run --rm --hostname inner -v "$etc/hostname:/etc/hostname" busybox cat /etc/hostname
+  [[ "$output" == "of the host" ]]
+}

@@ -22,7 +22,8 @@ static int inside_plain(struct box *b)
 	CHECK(stat("/etc/hosts", &st) == 0 && (st.st_mode & 07777) == 0644 && st.st_uid == 0 &&
 	      st.st_nlink == 1);
 	CHECK(stat("/etc/secret", &st) == 0 && (st.st_mode & 07777) == 0600);
-	CHECK(!in_writes("/etc/hosts", "x") && errno == EROFS);
+	CHECK(in_writes("/etc/hosts", "changed") && in_reads("/etc/hosts", "changed"));
+	CHECK(unlink("/etc/hosts") < 0 && errno == EBUSY);
 	CHECK(in_writes("/etc/other", "the folder is writable"));
 	CHECK(in_reads("/etc/empty", ""));
 	return 0;
@@ -105,6 +106,13 @@ static int inside_readonly(struct box *b)
 	return 0;
 }
 
+static int inside_readonly_files(struct box *b)
+{
+	CHECK(in_reads("/etc/hosts", "h"));
+	CHECK(!in_writes("/etc/hosts", "x") && errno == EROFS);
+	return 0;
+}
+
 static void test_readonly_root(void **state)
 {
 	struct box *b = *state;
@@ -117,8 +125,50 @@ static void test_readonly_root(void **state)
 	add_file(b, "/etc/hosts", "h", 0644);
 	b->inside = inside_readonly;
 	box_run_ok(b);
+	b->c.readonly = true;
+	b->inside = inside_readonly_files;
+	box_run_ok(b);
 	b->c.files.v[0].path = "/etc/absent";
 	box_run_fails(b, "place for /etc/absent: Read-only file system");
+}
+
+static int inside_mounts(struct box *b)
+{
+	CHECK(in_reads("/etc/hosts", "h") && in_reads("/etc/hostname", "n"));
+	CHECK(in_reads("/vol/hosts", "h") && in_reads("/vol/made", "m"));
+	CHECK(access("/vol/folder/.", F_OK) == 0 && access("/ro/absent", F_OK) < 0);
+	CHECK(in_reads("/ro/hosts", "h") && in_writes("/ro/hosts", "changed"));
+	return 0;
+}
+
+/* Over what lies in a mount of the user's. A volume only gets the empty file that is needed, and keeps its links. */
+static void test_in_mounts(void **state)
+{
+	struct box *b = *state;
+
+	if (b->fd < 0)
+		skip();
+	box_write(b, box_path(b, "victim/hosts"), "of the host", 0644);
+	box_mkdir(b, box_path(b, "victim/folder"));
+	box_link(b, "/dev/null", box_path(b, "victim/link"));
+	rootfs_config_defaults(&b->c, &b->arena);
+	box_fs(b, "tmpfs", "/etc", "mode=755", 0);
+	box_bind(b, box_path(b, "victim"), "/vol", MS_NOSUID)->idmap = true;
+	box_bind(b, box_path(b, "victim"), "/ro", MS_NOSUID | MS_RDONLY)->idmap = true;
+	add_file(b, "/etc/hosts", "h", 0644);
+	add_file(b, "/etc/hostname", "n", 0644);
+	add_file(b, "/vol/hosts", "h", 0644);
+	add_file(b, "/ro/hosts", "h", 0644);
+	add_file(b, "/ro/absent", "m", 0644);
+	add_file(b, "/vol/made", "m", 0644);
+	add_file(b, "/vol/folder", "f", 0644);
+	add_file(b, "/vol/link", "l", 0644);
+	b->inside = inside_mounts;
+	box_run_ok(b);
+	box_expect(b, "victim/hosts", "of the host");
+	box_expect(b, "victim/made", "");
+	assert_true(S_ISLNK(box_stat(b, "victim/link").st_mode));
+	assert_false(box_exists(b, "victim/absent"));
 }
 
 int main(void)
@@ -129,6 +179,7 @@ int main(void)
 		T(test_links),
 		T(test_refused),
 		T(test_readonly_root),
+		T(test_in_mounts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,7 +105,7 @@ static void tmpfs_and_ulimit(void **state)
 {
 	static const char *const wrong_tmpfs[] = { "",		"x",	    "/x:",	 "/x:size=",
 						   "/x:size=x", "/x:mode=", "/x:mode=9", "/x:mode=0000777",
-						   "/x:noidmap" };
+						   "/x:noidmap", "/x:size=0", "/x:size=0M" };
 	static const char *const wrong_ulimit[] = { "",		 "nofile",	"nofile=",    "=1",
 						    "nofile=x",	 "nofile=1:",	"nofile=2:1", "nofile=-1:5",
 						    "nofile=-2", "nofile=1:2:3" };
