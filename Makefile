@@ -301,10 +301,10 @@ install:
 	$(R)/bin/arnia completion bash > $(inst)/share/bash-completion/completions/arnia
 	$(R)/bin/arnia completion fish > $(inst)/share/fish/vendor_completions.d/arnia.fish
 	install -d $(inst)/lib/systemd/system
-	for u in arnia.service arnia.socket; do sed 's|@LIBEXECDIR@|$(PREFIX)/libexec/arnia|' systemd/$$u \
+	for u in $(notdir $(wildcard systemd/arnia*)); do sed 's|@LIBEXECDIR@|$(PREFIX)/libexec/arnia|' systemd/$$u \
 		> $(inst)/lib/systemd/system/$$u || exit 1; done
 uninstall:
-	rm -f $(inst)/lib/systemd/system/arnia.service $(inst)/lib/systemd/system/arnia.socket
+	rm -f $(patsubst systemd/%,$(inst)/lib/systemd/system/%,$(wildcard systemd/arnia*))
 	rm -f $(inst)/bin/arnia $(inst)/bin/arnia-oci $(inst)/share/bash-completion/completions/arnia \
 		$(inst)/share/fish/vendor_completions.d/arnia.fish
 	rm -rf $(inst)/libexec/arnia $(inst)/share/arnia

@@ -417,7 +417,7 @@ bool daemon_start(struct keeper *k)
 	struct error err = { 0 };
 	pid_t pid = -EAGAIN;
 
-	if (k->closing || d->r.pid)
+	if (k->closing || k->at_rest || d->r.pid)
 		return true;
 	if (is_locked(k)) {
 		/* Its connection is an event; that it died before it connected is none. */
@@ -452,6 +452,10 @@ void daemon_ended(struct keeper *k)
 	conn_close(k);
 	if (k->closing) {
 		keeper_check_closed(k);
+		return;
+	}
+	if (k->at_rest) {
+		service_daemon_ended(k);
 		return;
 	}
 	if (time_mono_ms() - d->started_ms >= STEADY_MS)

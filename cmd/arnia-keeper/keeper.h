@@ -139,7 +139,7 @@ struct daemon {
 };
 
 struct keeper_fds { /* for life; plain: travels through a re-exec */
-	int lock, hostns, init, containers, exits, cgroup, keeper_sock, client_sock;
+	int lock, hostns, init, containers, exits, cgroup, keeper_sock, client_sock, service_sock;
 };
 
 struct keeper {
@@ -159,7 +159,10 @@ struct keeper {
 		int code, status;
 	} strangers[STRANGERS];
 	uint32_t next_stranger;
+	struct loop_io *service_io;
+	struct visitor *visitors; /* who asked by run/service.sock */
 	bool closing, reexec, foreground, inherited_sock;
+	bool at_rest; /* its service was stopped: only what runs is held */
 	bool starting; /* nobody was told of readiness yet */
 	int ready_fd, notify_fd; /* who is to be told; -1 */
 	uint8_t buf[1 + SESSION_DATA]; /* one message on its way; never kept between callbacks */
@@ -176,6 +179,8 @@ int setup_daemonise(struct keeper *k, int ready_fd, struct error *err);
 void setup_rotate_log(const struct keeper *k);
 /* Subreaper, OOM score, descriptors; leave the caller's cgroup. What the host refuses is left as it is. */
 void setup_process(struct keeper *k);
+/* Out of the service's own cgroup, into the leaf hold/ below it. */
+int setup_hold_cgroup(void);
 /* Go back to the cgroup above and remove ours, as far as nobody is in them. */
 void setup_leave_cgroup(struct keeper *k);
 int setup_descriptors(struct keeper *k, struct error *err);
@@ -278,7 +283,30 @@ void log_append(struct held *h, uint8_t stream, const void *p, size_t n);
 void reexec_try(struct keeper *k); /* when one was asked for and nothing is in the way */
 int reexec_restore(struct keeper *k, int fd, bool check_only, struct error *err);
 
+/* service.c: requests of the service manager's process */
+int service_listen(struct keeper *k, struct error *err);
+void service_watch(struct keeper *k); /* after a re-exec */
+/* No more requests; those that wait see the end of the program. */
+void service_close(struct keeper *k);
+void service_free(struct keeper *k);
+void service_daemon_ended(struct keeper *k); /* while at rest */
+/* At rest the keeper ends with what it holds. */
+void service_check_idle(struct keeper *k);
+/* The other end: ask the keeper that runs for KP_SERVE, by this socket (-1 = by its own), or for KP_REST. */
+int service_ask(const struct keeper *k, uint32_t type, int fd, pid_t *ret_pid, struct error *err);
+
+/* supervise.c: be the process of a service until told to end. The exit status, or -errno. */
+int supervise(struct keeper *k, struct error *err);
+/* Hold the cgroup of the unit that machines live below, until told to end. */
+int supervise_hold(struct error *err);
+
 /* main.c */
+/* Socket activation: the client socket, or -1. */
+int keeper_inherited_socket(void);
+/* sd_notify(3), connected before the mounts around its path may go. */
+int keeper_notify_open(void);
+/* Whatever else the caller had open would stay open as long as we live. */
+void keeper_close_others(int a, int b);
 void keeper_tell_ready(struct keeper *k);
 void keeper_shutdown(struct keeper *k);
 void keeper_check_closed(struct keeper *k);

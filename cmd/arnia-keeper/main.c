@@ -21,13 +21,13 @@
 #define FIRST_LISTEN_FD 3 /* sd_listen_fds(3) */
 
 struct options {
-	bool foreground, check;
+	bool foreground, check, service, hold;
 	int ready_fd, resume;
 };
 
 static int usage(FILE *to, int status)
 {
-	fprintf(to, "usage: arnia-keeper [--foreground] [--ready-fd N]\n");
+	fprintf(to, "usage: arnia-keeper [--foreground | --service | --hold] [--ready-fd N]\n");
 	return status;
 }
 
@@ -47,7 +47,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 	static const struct option table[] = {
 		{ "foreground", no_argument, NULL, 'f' },   { "ready-fd", required_argument, NULL, 'r' },
 		{ "resume", required_argument, NULL, 'R' }, { "check", no_argument, NULL, 'c' },
-		{ "help", no_argument, NULL, 'h' },	    { 0 },
+		{ "help", no_argument, NULL, 'h' },	    { "service", no_argument, NULL, 's' },
+		{ "hold", no_argument, NULL, 'H' },	    { 0 },
 	};
 	int c, r = 0;
 
@@ -56,6 +57,10 @@ static int parse_options(int argc, char **argv, struct options *o)
 			o->foreground = true;
 		else if (c == 'c')
 			o->check = true;
+		else if (c == 's')
+			o->service = true;
+		else if (c == 'H')
+			o->hold = true;
 		else if (c == 'r')
 			r = take_fd(optarg, &o->ready_fd);
 		else if (c == 'R')
@@ -68,8 +73,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return r < 0 || optind < argc ? usage(stderr, ERR_USAGE + 1) : 0;
 }
 
-/* Whatever else the caller had open would stay open as long as we live. */
-static void close_others(int a, int b)
+void keeper_close_others(int a, int b)
 {
 	unsigned low = (unsigned)(MIN(a, b) < 0 ? MAX(a, b) : MIN(a, b)), high = (unsigned)MAX(a, b);
 
@@ -85,8 +89,7 @@ static void close_others(int a, int b)
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
-/* Socket activation: the client socket, or -1. */
-static int inherited_socket(void)
+int keeper_inherited_socket(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
 	uint32_t value;
@@ -96,8 +99,7 @@ static int inherited_socket(void)
 	return FIRST_LISTEN_FD;
 }
 
-/* sd_notify(3), connected before the mounts around its path may go. */
-static int notify_open(void)
+int keeper_notify_open(void)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
@@ -176,6 +178,7 @@ void keeper_reap(struct keeper *k)
 		si.si_pid = 0;
 	}
 	setup_rotate_log(k);
+	service_check_idle(k);
 }
 
 static void on_signal(void *arg, int sig)
@@ -214,6 +217,7 @@ void keeper_shutdown(struct keeper *k)
 	if (k->closing)
 		return;
 	k->closing = true;
+	service_close(k);
 	worker_kill_all(k);
 	pidref_kill(&arniad, SIGTERM);
 	daemon_close(k);
@@ -254,6 +258,17 @@ void keeper_tell_ready(struct keeper *k)
 	setup_unlock_start(k);
 }
 
+/* Another one holds what runs. It may have been told to rest, or to serve by a socket that is gone. */
+static int come_too_late(const struct keeper *k, const struct options *o, struct error *err)
+{
+	pid_t pid = 0;
+	int r = service_ask(k, KP_SERVE, k->fd.client_sock, &pid, err);
+
+	if (r == 0)
+		tell_ready(o->ready_fd, keeper_notify_open());
+	return r;
+}
+
 /* 1 = serve, 0 = another one does. */
 static int start_fresh(struct keeper *k, struct options *o, struct error *err)
 {
@@ -261,24 +276,22 @@ static int start_fresh(struct keeper *k, struct options *o, struct error *err)
 
 	if (geteuid() != 0)
 		return err_set_kind(err, -EPERM, ERR_PERM, "only root can keep containers");
-	k->fd.client_sock = inherited_socket();
+	k->fd.client_sock = keeper_inherited_socket();
 	k->inherited_sock = k->fd.client_sock >= 0;
-	close_others(k->fd.client_sock, o->ready_fd);
+	keeper_close_others(k->fd.client_sock, o->ready_fd);
 	inherit_reset_limits();
 	r = instance_prepare(&k->in, err);
 	if (r < 0)
 		return r;
 	r = setup_lock(k, err);
-	if (r == 0)
-		tell_ready(o->ready_fd, notify_open());
 	if (r <= 0)
-		return r;
+		return r < 0 ? r : come_too_late(k, o, err);
 	if (!o->foreground)
 		r = o->ready_fd = setup_daemonise(k, o->ready_fd, err);
 	if (r < 0)
 		return r;
 	k->ready_fd = o->ready_fd;
-	k->notify_fd = notify_open();
+	k->notify_fd = keeper_notify_open();
 	setup_process(k);
 	r = mounts_leave_host(k, err);
 	if (r == 0)
@@ -287,6 +300,8 @@ static int start_fresh(struct keeper *k, struct options *o, struct error *err)
 		r = make_loop(k, err);
 	if (r == 0)
 		r = daemon_listen(k, err);
+	if (r == 0)
+		r = service_listen(k, err);
 	if (r < 0)
 		return r;
 	held_load_exits(k);
@@ -325,7 +340,7 @@ static struct keeper *keeper_new(const struct options *o)
 	k->jobs_end = &k->jobs;
 	k->daemon.out_end = &k->daemon.out;
 	k->daemon.r.pidfd = k->daemon.r.conn = k->ready_fd = k->notify_fd = -1;
-	k->fd = (struct keeper_fds){ -1, -1, -1, -1, -1, -1, -1, -1 };
+	k->fd = (struct keeper_fds){ -1, -1, -1, -1, -1, -1, -1, -1, -1 };
 	return k;
 }
 
@@ -333,8 +348,23 @@ static void keeper_free(struct keeper *k)
 {
 	held_free_all(k);
 	worker_free_all(k);
+	service_free(k);
 	loop_free(k->loop);
 	free(k);
+}
+
+static int run_service(struct keeper *k, bool hold)
+{
+	struct error err = { 0 };
+	int r = instance_load(&k->in, &err);
+
+	if (r == 0)
+		r = hold ? supervise_hold(&err) : supervise(k, &err);
+	if (r < 0)
+		log_error("%s", err.text[0] ? err.text : strerror(-r));
+	loop_free(k->loop);
+	free(k);
+	return r >= 0 ? r : err.kind == ERR_NONE ? EXIT_FAILURE : (int)err.kind;
 }
 
 int main(int argc, char **argv)
@@ -348,6 +378,8 @@ int main(int argc, char **argv)
 		return r - 1;
 	log_init("arnia-keeper", getenv("ARNIA_DEBUG") ? LOG_DEBUG_ : LOG_INFO_);
 	k = keeper_new(&o);
+	if (o.service || o.hold)
+		return run_service(k, o.hold);
 	r = start(k, &o, &err);
 	if (r > 0) {
 		r = loop_run(k->loop);

@@ -17,7 +17,7 @@
 #include "lib/base/str.h"
 
 #define STATE_MAGIC 0x7265706b6e726100ull
-#define STATE_VERSION 2u
+#define STATE_VERSION 3u
 #define CHECK_SECONDS 5
 
 struct head_rec {
@@ -26,7 +26,7 @@ struct head_rec {
 	struct keeper_fds fd;
 	struct daemon_rec daemon;
 	uint64_t orphans;
-	uint32_t spares, next_worker, foreground, inherited_sock;
+	uint32_t spares, next_worker, foreground, inherited_sock, at_rest;
 	uint32_t nheld, nworkers; /* a held_rec each with its session_recs; a worker_rec and the id of its
 				     child each */
 };
@@ -155,6 +155,7 @@ static void save_all(struct keeper *k, struct saver *s)
 		.next_worker = k->next_worker,
 		.foreground = k->foreground,
 		.inherited_sock = k->inherited_sock,
+		.at_rest = k->at_rest,
 		.nheld = (uint32_t)k->nslots,
 	};
 
@@ -327,6 +328,7 @@ static void resume(struct keeper *k)
 		stream_watch(k->slots[i].held);
 	}
 	daemon_watch(k);
+	service_watch(k);
 	daemon_tell(k, KP_HELLO, 0, &own, sizeof(own));
 	keeper_reap(k);
 	daemon_start(k);
@@ -358,6 +360,7 @@ int reexec_restore(struct keeper *k, int fd, bool check_only, struct error *err)
 	k->next_worker = head.next_worker;
 	k->foreground = head.foreground;
 	k->inherited_sock = head.inherited_sock;
+	k->at_rest = head.at_rest;
 	r = restore_all(k, &head, bytes, bytes + n);
 	if (r < 0)
 		return err_set(err, r, "state of the earlier program: records do not add up");

@@ -2,6 +2,7 @@
 /* Becoming the keeper: one per instance, detached from whoever started it, hard to kill by accident. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,18 +126,15 @@ static int open_cgroup_root(void)
 	return -ENOENT;
 }
 
-/*
- * The cgroup below which our branch is made. A service was given its own (Delegate=yes). Otherwise the top:
- * the caller's belongs to a login and is killed with it.
- */
-static int parent_cgroup(const struct keeper *k, char **ret)
+/* Our own cgroup as a service, "" when we are none. */
+static int service_cgroup(char **ret)
 {
 	auto_free char *text = NULL;
 	char *line;
 	long n;
 
-	*ret = str_dup(".");
-	if (!k->foreground || (!getenv("NOTIFY_SOCKET") && !getenv("INVOCATION_ID")))
+	*ret = str_dup("");
+	if (!getenv("NOTIFY_SOCKET") && !getenv("INVOCATION_ID"))
 		return 0;
 	n = file_read_at(AT_FDCWD, "/proc/self/cgroup", 65536, &text, NULL);
 	if (n < 0)
@@ -150,27 +148,115 @@ static int parent_cgroup(const struct keeper *k, char **ret)
 	return 0;
 }
 
-/* PARENT/BRANCH with the leaves keeper/ (we move there) and daemon/ (for arniad). Returns the branch. */
-static int join_cgroup(const struct keeper *k)
+static bool is_cgroup(int root, const char *path)
 {
-	auto_free char *parent = NULL;
-	auto_fd int root = open_cgroup_root(), above = -1, branch = -1;
-	struct instance_ids ids;
-	int r = root < 0 ? root : parent_cgroup(k, &parent);
+	return faccessat(root, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/*
+ * Where our branch is made. A service NAME.service is given the unit NAME-machines.service, with nothing in it: below
+ * its own cgroup no controller could be enabled without keeping systemd from starting it again (no process may be where
+ * controllers are handed on). Without such a unit: its own (Delegate=yes). Without a service: the top, for the caller's
+ * cgroup belongs to a login and is killed with it.
+ */
+static int choose_branch(const struct keeper *k, int root, const char *name, char **ret)
+{
+	auto_free char *own = NULL;
+	auto_free char *beside = NULL;
+	int r = k->foreground ? service_cgroup(&own) : 0;
 
 	if (r < 0)
 		return r;
+	if (!own)
+		own = str_dup("");
+	if (str_ends(own, ".service")) {
+		beside = str_fmt("%.*s-machines.service", (int)(strlen(own) - strlen(".service")), own);
+		if (!is_cgroup(root, beside)) {
+			free(beside);
+			beside = NULL;
+		}
+	}
+	*ret = str_fmt("%s%s%s", beside ? beside : own, own[0] ? "/" : "", name);
+	return 0;
+}
+
+static bool ends_in(const char *path, const char *name)
+{
+	const char *slash = strrchr(path, '/');
+
+	return str_eq(slash ? slash + 1 : path, name);
+}
+
+/* What runs does not move: where an earlier keeper of ours had it, it stays. A link remembers the path: made at once or
+ * not at all. */
+static int find_branch(const struct keeper *k, int root, char **ret)
+{
+	auto_free char *link = str_fmt("%s/cgroup", k->in.run);
+	auto_free char *path = NULL;
+	struct instance_ids ids;
+	char kept[PATH_MAX];
+	ssize_t n = readlink(link, kept, sizeof(kept) - 1);
+	int r;
+
 	instance_ids(&k->in, &ids);
-	above = openat(root, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (above < 0 || (mkdirat(above, ids.cgroup, 0755) < 0 && errno != EEXIST))
+	kept[MAX(n, 0)] = '\0';
+	if (n > 0 && ends_in(kept, ids.cgroup) && is_cgroup(root, kept)) {
+		*ret = str_dup(kept);
+		return 0;
+	}
+	r = choose_branch(k, root, ids.cgroup, &path);
+	if (r < 0)
+		return r;
+	if (mkdirat(root, path, 0755) < 0 && errno != EEXIST)
 		return -errno;
-	branch = openat(above, ids.cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	unlink(link);
+	if (symlink(path, link) < 0)
+		return -errno;
+	*ret = ptr_steal(&path);
+	return 0;
+}
+
+/* The branch with the leaves keeper/ (we move there) and daemon/ (for arniad). */
+static int join_cgroup(const struct keeper *k)
+{
+	auto_free char *path = NULL;
+	auto_fd int root = open_cgroup_root(), branch = -1;
+	int r = root < 0 ? root : find_branch(k, root, &path);
+
+	if (r < 0)
+		return r;
+	branch = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (branch < 0 || (mkdirat(branch, "keeper", 0755) < 0 && errno != EEXIST) ||
 	    (mkdirat(branch, "daemon", 0755) < 0 && errno != EEXIST))
 		return -errno;
 	/* "0" is the writer itself (cgroup-v2.rst, cgroup.procs). */
 	r = file_write_ctl_at(branch, "keeper/cgroup.procs", CGROUP2_SUPER_MAGIC, "0", NULL);
 	return r < 0 ? r : fd_steal(&branch);
+}
+
+int setup_hold_cgroup(void)
+{
+	auto_free char *own = NULL;
+	auto_fd int root = open_cgroup_root(), fd = -1;
+	int r = root < 0 ? root : service_cgroup(&own);
+
+	if (r < 0)
+		return r;
+	fd = own[0] ? openat(root, own, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return own[0] ? -errno : -ENOENT;
+	if (mkdirat(fd, "hold", 0755) < 0 && errno != EEXIST)
+		return -errno;
+	return file_write_ctl_at(fd, "hold/cgroup.procs", CGROUP2_SUPER_MAGIC, "0", NULL);
+}
+
+/* One level up; where that hands controllers on, only the top takes processes. */
+static bool go_up(const struct keeper *k)
+{
+	auto_fd int root = open_cgroup_root();
+
+	return file_write_ctl_at(k->fd.cgroup, "../cgroup.procs", CGROUP2_SUPER_MAGIC, "0", NULL) == 0 ||
+	       (root >= 0 && file_write_ctl_at(root, "cgroup.procs", CGROUP2_SUPER_MAGIC, "0", NULL) == 0);
 }
 
 void setup_leave_cgroup(struct keeper *k)
@@ -180,16 +266,19 @@ void setup_leave_cgroup(struct keeper *k)
 	if (k->fd.cgroup < 0)
 		return;
 	instance_ids(&k->in, &ids);
-	if (file_write_ctl_at(k->fd.cgroup, "../cgroup.procs", CGROUP2_SUPER_MAGIC, "0", NULL) < 0)
+	if (!go_up(k))
 		return;
 	if (unlinkat(k->fd.cgroup, "daemon", AT_REMOVEDIR) == 0 &&
 	    unlinkat(k->fd.cgroup, "keeper", AT_REMOVEDIR) == 0) {
 		/* rmdir does not take "." */
 		auto_free char *name = str_fmt("../%s", ids.cgroup);
+		auto_free char *link = str_fmt("%s/cgroup", k->in.run);
 
 		/* nothing runs in it any more: the slot is free for another instance */
-		if (unlinkat(k->fd.cgroup, name, AT_REMOVEDIR) == 0)
+		if (unlinkat(k->fd.cgroup, name, AT_REMOVEDIR) == 0) {
+			unlink(link);
 			instance_release(&k->in);
+		}
 	}
 }
 

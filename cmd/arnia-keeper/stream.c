@@ -194,6 +194,7 @@ static void finish(struct held *h)
 	}
 	h->settling = false;
 	h->done = true;
+	service_check_idle(h->k);
 	held_try_free(h);
 }
 

@@ -9,7 +9,8 @@
  * run/ (0755)                    state/ (0711)
  *   arnia.sock    clients          config/ID.json       one per container that survives a power cut
  *   keeper.sock   0600, root       containers/ID/       upper/ work/ log log.1 (0700)
- *   keeper.lock arniad.lock        templates/NAME/      template.json (built), rootfs/
+ *   service.sock  0600, root       templates/NAME/      template.json (built), rootfs/
+ *   keeper.lock arniad.lock cgroup
  *   config/ID.json  --rm ones      cache/seccomp/       compiled filters by content
  *   state/ID.json   running state
  *   plan/ID         the plan kept for teardown

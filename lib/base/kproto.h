@@ -29,6 +29,12 @@ enum kp_type {
 	KP_REEXEC, /* replace the keeper's program in place (execve), keeping pid, children and descriptors. The new one says
 		    * KP_HELLO unasked; one that cannot take over is not run, and nothing is said */
 
+	/* a service manager's process, or a keeper that came too late -> keeper (run/service.sock, root only); answered by
+	 * the same type with kp_hello */
+	KP_SERVE = 16, /* [listening socket]: serve clients, by this socket when there is one */
+	KP_REST, /* end arniad, serve nobody until the next KP_SERVE, end with the last process held; at once when there is
+		  * none, then without an answer */
+
 	/* keeper -> arniad */
 	KP_SYNCED = 32,
 	KP_CONTAINER, /* kp_container + descriptors by enum kp_fd bits: on adoption and at HELLO. Duplicates: arniad closes its own.
