@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
+# test-host: plain
 # The routed network: addresses, NAT, published ports, walls. The "host" and the "outside" are namespaces of this file's own.
 bats_require_minimum_version 1.5.0
 load helpers

@@ -248,8 +248,9 @@ x"; do
 
 @test "volumes: no device, no set-user-id program, read-only with all that is mounted below" {
   local vol="$BATS_TEST_TMPDIR/vol"
-  mkdir -p "$vol/sub"
-  mount -t tmpfs -o mode=755 t "$vol/sub"
+  mkdir -p "$vol/sub" "$vol-other"
+  # before Linux 6.3 a tmpfs cannot be idmapped
+  if [[ -n ${ARNIA_VM:-} ]]; then mount --bind "$vol-other" "$vol/sub"; else mount -t tmpfs -o mode=755 t "$vol/sub"; fi
   for d in "$vol" "$vol/sub"; do
     mknod "$d/null" c 1 3
     cp "$ARNIA_FAKES/attacker" "$d/as-root"
@@ -292,12 +293,14 @@ x"; do
 @test "no working folder by a descriptor, in a run, an exec, or behind a link of the image" {
   local n root
   root=$(image cwd)
-  for n in 3 4 5 6 7 8 9 10 12 15 20 23; do
+  local all="3 4 5 6 7 8 9 10 12 15 20 23"
+  [[ -z ${ARNIA_VM:-} ]] || all="3 7 8 15"
+  for n in $all; do
     ln -s "/proc/self/fd/$n" "$root/wd$n"
   done
   exec 7< / 8< "$BATS_FILE_TMPDIR"
   arnia run -d --name cwd cwd sleep 100000
-  for n in 3 4 5 6 7 8 9 10 12 15 20 23; do
+  for n in $all; do
     for d in "/proc/self/fd/$n" "/wd$n" "/proc/self/fd/$n/../.."; do
       run_arnia exec -w "$d" cwd cat "../../../../../..$MARKER" ".$MARKER"
       [[ "$output" != *"$SECRET"* ]]
@@ -320,14 +323,14 @@ x"; do
   arnia exec watcher /fakes/attacker scan "$MARKER" < "$BATS_TEST_TMPDIR/go" > "$BATS_TEST_TMPDIR/seen" &
   local pid=$! i
   exec 5> "$BATS_TEST_TMPDIR/go"
-  for i in $(seq 100); do arnia exec watcher true > /dev/null 2>&1; done
+  for i in $(seq $((100 / ${ARNIA_SLOW:-1}))); do arnia exec watcher true > /dev/null 2>&1; done
   arnia exec -t watcher true > /dev/null 2>&1
   exec 5>&-
   wait "$pid"
   tail -n 5 "$BATS_TEST_TMPDIR/seen"
   refute grep LEAK "$BATS_TEST_TMPDIR/seen"
   # it was there at the right time
-  [[ "$(sed -n 's/^looks .* entering //p' "$BATS_TEST_TMPDIR/seen")" -ge 10 ]]
+  [[ "$(sed -n 's/^looks .* entering //p' "$BATS_TEST_TMPDIR/seen")" -ge $((10 / ${ARNIA_SLOW:-1})) ]]
   arnia rm -f watcher
 }
 
