@@ -102,7 +102,8 @@ static void measure_publish(const struct net_sockets *s, unsigned ports, const c
 			.mode = NET_ROUTED,
 			.table = "arniabench",
 			.ifgroup = 4711,
-			.ifname = "lo", /* which interface makes no difference */
+			.ifname = "lo",
+			.ifindex = 1, /* known, as at a start; which one makes no difference */
 			.addr.s_addr = htonl(FIRST_ADDRESS + 2u + i + ports * 1000u),
 			.gateway.s_addr = htonl(GATEWAY),
 		};

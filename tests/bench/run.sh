@@ -20,7 +20,7 @@ bin=$ARNIA_BUILD/bin tools=$ARNIA_BUILD/tests/bench out=${BENCH_OUT:-$ARNIA_BUIL
 PATH=$bin:$PATH
 work=$(mktemp -d /tmp/arnia-bench.XXXXXX)
 metrics=$work/metrics
-host_ns=arniabench$$ peer_ns=arniabenchp$$
+host_ns=arniabench$$ peer_ns=arniabenchp$$ bridge_ns=arniabenchb$$ bridged_ns=arniabenchc$$
 export ARNIA_ROOT=$work/arnia
 if [ -n "${QUICK:-}" ]; then
   rounds=6 slow_rounds=2 few=30 many=100 seconds=0.2
@@ -29,9 +29,9 @@ else
 fi
 
 # A busy machine disturbs who has the processors for itself least. Not for what lasts long.
-first() {
-  if [ "${BENCH_FIRST:-1}" = 1 ] && chrt -r 1 true 2> /dev/null; then chrt -r 1 "$@"; else "$@"; fi
-}
+priority=()
+if [ "${BENCH_FIRST:-1}" = 1 ] && chrt -r 1 true 2> /dev/null; then priority=(chrt -r 1); fi
+first() { "${priority[@]}" "$@"; }
 on_host() { nsenter --net="/run/netns/$host_ns" -- "$@"; }
 arnia() { on_host timeout 60 "$bin/arnia" "$@"; }
 # What crun 1.8 and runc want to see: a pure cgroup v2. In a mount namespace of their own.
@@ -84,8 +84,7 @@ tear_down() {
   for p in "${started[@]:-}"; do
     [ -z "$p" ] || kill "$p" 2> /dev/null
   done
-  ip netns del "$peer_ns" 2> /dev/null
-  ip netns del "$host_ns" 2> /dev/null
+  for p in "$bridged_ns" "$bridge_ns" "$peer_ns" "$host_ns"; do ip netns del "$p" 2> /dev/null; done
   umount -l "$ARNIA_ROOT/run" 2> /dev/null
   rm -rf "$work"
 }
