@@ -129,6 +129,7 @@ phase_latency() {
 
 # ---- what idle ones hold ----
 
+median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] + 0 }'; }
 kernel_kib() { awk '/^(Slab|Percpu|KernelStack|PageTables):/ { n += $2 } END { print n }' /proc/meminfo; }
 pss() { # of the pids on stdin, one a line
   local p
@@ -144,22 +145,41 @@ workers() {
 }
 per() { awk -v a="$1" -v b="$2" -v n="$3" 'BEGIN { printf "%.1f\n", (b - a) / n }'; }
 
-# idle_measure NAME EXTRA_OF_ONE OPTIONS...: $few machines; kernel and first process by /proc, keeper and daemon by PSS.
-idle_measure() {
+# What is held, without what is only kept: caches are dropped, and what ends in the background (network namespaces,
+# grace periods) has ended when two readings are alike.
+settled_kib() {
+  local now before=0
+  for _ in 1 2 3 4 5 6 7 8; do
+    { sync -f "$work" && echo 2 > /proc/sys/vm/drop_caches; } 2> /dev/null
+    sleep 0.5
+    now=$(kernel_kib)
+    [ $((now - before)) -lt -128 ] || [ $((now - before)) -gt 128 ] || break
+    before=$now
+  done
+  echo "$now"
+}
+
+# idle_once NAME OPTIONS...: $idle machines; kernel and first process by /proc, keeper and daemon by PSS.
+idle_once() {
   local name=$1 k0 k1 u0 u1 inside
   shift
-  arnia run -d --name warm "$@" busybox /bin/sleep 1000000 > /dev/null && arnia rm -f warm > /dev/null
-  sleep 1
-  k0=$(kernel_kib) u0=$(ours_pss)
-  on_host "$tools/many" -n "$few" "$bin/arnia" run -d --name 'i{}' "$@" busybox /bin/sleep 1000000 > /dev/null || return
-  sleep 1
-  k1=$(kernel_kib) u1=$(ours_pss)
+  k0=$(settled_kib) u0=$(ours_pss)
+  on_host "$tools/many" -n "$idle" "$bin/arnia" run -d --name 'i{}' "$@" busybox /bin/sleep 1000000 > /dev/null || return
+  k1=$(settled_kib) u1=$(ours_pss)
   inside=$(cat "$(cgroup2)/$(branch)"/c-*/cgroup.procs | pss)
-  metric "$name.kernel" "$(per "$k0" "$k1" "$few")"
-  metric "$name.user" "$(per "$u0" "$u1" "$few")"
-  metric "$name.inside" "$(per 0 "$inside" "$few")"
-  metric "$name" "$(awk -v k="$(per "$k0" "$k1" "$few")" -v u="$(per "$u0" "$u1" "$few")" -v i="$(per 0 "$inside" "$few")" 'BEGIN { print k + u + i }')"
+  per "$k0" "$k1" "$idle" >> "$work/$name.kernel"
+  per "$u0" "$u1" "$idle" >> "$work/$name.user"
+  per 0 "$inside" "$idle" >> "$work/$name.inside"
   arnia list -q | xargs -r -n 100 nsenter --net="/run/netns/$host_ns" -- "$bin/arnia" rm -f > /dev/null 2>&1
+}
+
+# idle_measure NAME OPTIONS...: the median of $idle_times. The first machine of all brings what later ones share.
+idle_measure() {
+  local name=$1 part i
+  arnia run -d --name warm "${@:2}" busybox /bin/sleep 1000000 > /dev/null && arnia rm -f warm > /dev/null
+  for ((i = 0; i < idle_times; i++)); do idle_once "$@" || return; done
+  for part in kernel user inside; do metric "$name.$part" "$(median < "$work/$name.$part")"; done
+  metric "$name" "$(awk -v n="$name." 'index($1, n) == 1 { s += $2 } END { print s }' "$metrics")"
 }
 
 phase_idle() {
@@ -169,10 +189,10 @@ phase_idle() {
   metric idle.base "$(ours_pss)"
   metric idle.workers "$(workers | pss)"
   idle_measure idle.total --no-init
-  idle_measure idle.total.init
-  idle_measure idle.total.host --network host --no-init
+  idle_measure idle.init
+  idle_measure idle.host --network host --no-init
   metric idle.user "$(awk '$1 == "idle.total.user" { print $2 }' "$metrics")"
-  metric idle.floor "$("$tools/floor" -d "$few" -k net,user,full,seccomp,veth -c "$(cgroup2)" "$work/rootfs" | cut -d ' ' -f 1)"
+  metric idle.floor "$("$tools/floor" -d "$idle" -k net,user,full,seccomp,veth -c "$(cgroup2)" "$work/rootfs" | cut -d ' ' -f 1)"
   instance_down
 }
 
@@ -245,8 +265,6 @@ bridge_up() {
   printf '%s\n' 'table ip nat {' 'chain post {' 'type nat hook postrouting priority srcnat; policy accept;' \
     'oifname "up1" masquerade' '}' '}' | nsenter --net="/run/netns/$bridge_ns" -- nft -f -
 }
-
-median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] + 0 }'; }
 
 # Sender and receiver get a processor each. Where the scheduler puts them decides more than the path between them does:
 # on the same one, loopback with its segments of 64 KiB keeps its window in the cache, and is two to five times as fast as

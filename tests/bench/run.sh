@@ -23,9 +23,9 @@ metrics=$work/metrics
 host_ns=arniabench$$ peer_ns=arniabenchp$$ bridge_ns=arniabenchb$$ bridged_ns=arniabenchc$$
 export ARNIA_ROOT=$work/arnia
 if [ -n "${QUICK:-}" ]; then
-  rounds=6 slow_rounds=2 few=30 many=100 seconds=0.2
+  rounds=6 slow_rounds=2 idle=100 idle_times=1 many=100 seconds=0.2
 else
-  rounds=25 slow_rounds=6 few=300 many=1000 seconds=1
+  rounds=25 slow_rounds=6 idle=300 idle_times=3 many=1000 seconds=1
 fi
 
 # A busy machine disturbs who has the processors for itself least. Not for what lasts long.

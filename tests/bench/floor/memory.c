@@ -10,7 +10,9 @@
 #include "tests/bench/floor/floor.h"
 #include "tests/bench/stat.h"
 
-#define SETTLE_S 1
+#define SETTLE_US 500000
+#define SETTLE_TRIES 8
+#define SETTLED_KIB 128
 
 static void give_link(struct floor *f, const struct container *c, unsigned i)
 {
@@ -26,6 +28,27 @@ static void give_link(struct floor *f, const struct container *c, unsigned i)
 	close(fd);
 }
 
+/* As phases.sh does it: without what is only cached, and when what ends in the background has ended. */
+static double settled_kib(void)
+{
+	double before = 0, now = 0;
+
+	for (int i = 0; i < SETTLE_TRIES; i++) {
+		FILE *f = fopen("/proc/sys/vm/drop_caches", "we");
+
+		if (f) {
+			fputs("2\n", f);
+			fclose(f);
+		}
+		usleep(SETTLE_US);
+		now = kernel_kib();
+		if (now - before >= -SETTLED_KIB && now - before <= SETTLED_KIB)
+			break;
+		before = now;
+	}
+	return now;
+}
+
 void memory_measure(struct floor *f, const char *text, unsigned count)
 {
 	struct kind k = kind_parse(text);
@@ -35,7 +58,7 @@ void memory_measure(struct floor *f, const char *text, unsigned count)
 	if (!all)
 		die("memory");
 	k.idle = true;
-	before = kernel_kib();
+	before = settled_kib();
 	for (unsigned i = 0; i < count; i++) {
 		container_start(f, &k, &all[i]);
 		while (!*(volatile double *)&f->shared[3])
@@ -44,8 +67,7 @@ void memory_measure(struct floor *f, const char *text, unsigned count)
 			give_link(f, &all[i], i);
 	}
 	each = (now_us() - begin) / count;
-	sleep(SETTLE_S);
-	after = kernel_kib();
+	after = settled_kib();
 	printf("%.1f %.1f\n", (after - before) / count, each);
 	for (unsigned i = 0; i < count; i++)
 		kill(all[i].pid, SIGKILL);
