@@ -20,4 +20,8 @@ int port_choose(int fd, const char *table, struct net_port *p, const struct net_
 int port_taken(const struct net_port *p,
 	       struct error *err); /* the error for one published by a container: -EEXIST */
 
+/* `ports`: a copy of c->ports.v. Fills in the host ports that net_publish has chosen for this container; 0
+ * stays where the table has none. */
+int port_find_chosen(int fd, const struct net_config *c, struct net_port *ports, struct error *err);
+
 #endif

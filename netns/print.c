@@ -88,17 +88,20 @@ static int print_elems(const struct net_sockets *s, const struct net_config *c, 
 	auto_free struct nft_elem *e = mem_alloc_n(n, sizeof(*e));
 	auto_free bool *present = mem_alloc_n(n, sizeof(*present));
 	auto_free struct nft_found *found = mem_alloc_n(n, sizeof(*found));
-	int r;
+	auto_free struct net_port *ports = c->ports.n ? mem_dup(c->ports.v, c->ports.n * sizeof(*ports)) : NULL;
+	int r = port_find_chosen(s->nft, c, ports, err);
 
+	if (r < 0)
+		return r;
 	e[0] = nft_elem_addr(ifindex, c->addr);
 	for (size_t i = 1; i < n; i++)
-		e[i] = nft_elem_port(&c->ports.v[i - 1], c->addr);
+		e[i] = nft_elem_port(&ports[i - 1], c->addr);
 	r = nft_get_elems(s->nft, c->table, e, n, present, found, err);
 	if (r < 0)
 		return r;
 	print_addr(c, present[0], &found[0], out);
 	for (size_t i = 1; i < n; i++)
-		print_port(&c->ports.v[i - 1], &e[i], present[i], &found[i], out);
+		print_port(&ports[i - 1], &e[i], present[i], &found[i], out);
 	return 0;
 }
 

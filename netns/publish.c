@@ -170,8 +170,11 @@ static int find_own(const struct net_sockets *s, const struct net_config *c, str
 	cleanup(elems_done) struct elems want = {.addr = c->addr};
 	auto_free bool *present = NULL;
 	auto_free struct nft_found *found = NULL;
-	int r = 0;
+	auto_free struct net_port *ports = c->ports.n ? mem_dup(c->ports.v, c->ports.n * sizeof(*ports)) : NULL;
+	int r = port_find_chosen(s->nft, c, ports, err);
 
+	if (r < 0)
+		return r;
 	/* Without a number of ours, and the interface gone, only the address is known. */
 	if (c->ifindex)
 		elems_add(&want, nft_elem_addr(c->ifindex, c->addr));
@@ -180,8 +183,8 @@ static int find_own(const struct net_sockets *s, const struct net_config *c, str
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < c->ports.n; i++)
-		if (c->ports.v[i].host_port)
-			elems_add(&want, nft_elem_port(&c->ports.v[i], c->addr));
+		if (ports[i].host_port)
+			elems_add(&want, nft_elem_port(&ports[i], c->addr));
 	present = mem_alloc_n(want.n + 1, sizeof(*present));
 	found = mem_alloc_n(want.n + 1, sizeof(*found));
 	r = nft_get_elems(s->nft, c->table, want.v, want.n, present, found, err);

@@ -100,6 +100,48 @@ from() {
   [[ "$output" == ping ]]
 }
 
+@test "udp: to the container itself and to a sibling" {
+  for name in web client; do
+    run nsenter --net="/proc/$(pid_of "$name")/ns/net" -- sh -c "echo ping | nc -u -w 2 $HOST_ADDR 5353"
+    [[ "$output" == ping ]]
+  done
+}
+
+@test "published on one address of the host: not on another" {
+  ip -n "$HOST_NS" addr add 198.51.100.9/24 dev up0
+  arnia run -d --name single -p 198.51.100.9:8085:80 busybox sh -c 'echo hello > /index.html; exec httpd -f -p 80 -h /'
+  wait_until 50 on_host curl -sf -o /dev/null "http://$(address single)/"
+  [[ "$(outside curl -sf -m 5 http://198.51.100.9:8085/)" == hello ]]
+  [[ "$(on_host curl -sf -m 5 http://198.51.100.9:8085/)" == hello ]]
+  [[ "$(from client 198.51.100.9 8085)" == hello ]]
+  run outside curl -sf -m 2 "http://$HOST_ADDR:8085/"
+  [[ "$status" -ne 0 ]]
+  run on_host curl -sf -m 2 http://127.0.0.1:8085/
+  [[ "$status" -ne 0 ]]
+  arnia rm -f single
+  ip -n "$HOST_NS" addr del 198.51.100.9/24 dev up0
+}
+
+@test "a firewall of the host that lets nothing in does not close published ports" {
+  on_host nft -f - <<< 'table inet walls { chain input { type filter hook input priority 0; policy drop; }; }'
+  run outside curl -sf -m 5 "http://$HOST_ADDR:8080/"
+  on_host nft delete table inet walls
+  [[ "$output" == hello ]]
+}
+
+@test "a host port that was chosen: explain has it, and it goes with the container" {
+  local elements port
+  ports_any() { on_host nft -j list ruleset | jq '[.nftables[].map | select(.name == "ports_any") | .elem // [] | length] | add'; }
+  elements=$(ports_any)
+  arnia run -d --name free -p 80 busybox sh -c 'echo hello > /index.html; exec httpd -f -p 80 -h /'
+  [[ "$(ports_any)" -eq $((elements + 1)) ]]
+  port=$(arnia explain free | sed -n 's/^port 0.0.0.0:\([1-9][0-9]*\).tcp -> 80: published$/\1/p')
+  wait_until 50 on_host curl -sf -o /dev/null "http://$(address free)/"
+  [[ "$(outside curl -sf -m 5 "http://$HOST_ADDR:$port/")" == hello ]]
+  arnia rm -f free
+  wait_until 30 sh -c "[ \"\$(nsenter --net=/run/netns/$HOST_NS nft -j list ruleset | jq '[.nftables[].map | select(.name == \"ports_any\") | .elem // [] | length] | add')\" -eq $elements ]"
+}
+
 @test "--net none has only lo, --net host is the host's" {
   run arnia run --rm --net none busybox ip -o link
   [[ "$(wc -l <<< "$output")" -eq 1 ]]
@@ -119,6 +161,23 @@ from() {
   run_arnia run -d --name again -p 8099:80 busybox sleep 1
   kill "$pid" 2> /dev/null || true
   one_line_error 125 8099
+}
+
+@test "overlapping addresses, twice in one request, no address of the host: one line each" {
+  run_arnia run -d --name again -p 127.0.0.1:8080:80 busybox sleep 1
+  one_line_error 125 127.0.0.1:8080
+  run_arnia run -d --name again -p 8081:80 busybox sleep 1
+  one_line_error 125 8081
+  run_arnia run -d --name again -p 8095:80 -p 8095:81 busybox sleep 1
+  one_line_error 125 8095
+  run_arnia run -d --name again -p 203.0.113.7:8096:80 busybox sleep 1
+  one_line_error 125 "no such address"
+  for net in none host; do
+    run_arnia run -d --name again --net "$net" -p 8097:80 busybox sleep 1
+    one_line_error 125 "$net"
+  done
+  run arnia info again
+  [[ "$status" -eq 3 ]]
 }
 
 @test "the number of nft rules does not grow, the elements go with the container" {
