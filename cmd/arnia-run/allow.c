@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What only root of the host can give a process: done to the worker itself before it clones, since a worker
- * in a cell has no such right afterwards. */
+/* What only root of the host can give a process: done to the worker itself before it clones. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -36,9 +35,10 @@ static int raise_hard(const struct sandbox_rlimit *l, struct allowance *a, struc
 	return rlimit_refused(l, -errno, err);
 }
 
-static int lower_oom_score(const struct sandbox_config *c, struct allowance *a, struct error *err)
+/* A guest in the worker's memory has the worker's score: set by one it holds for both. */
+static int set_oom_score(const struct sandbox_config *c, struct allowance *a, struct error *err)
 {
-	if (c->oom_score_adj >= 0 || c->oom_score_adj == INT32_MIN)
+	if (c->oom_score_adj == INT32_MIN || c->oom_score_adj == 0)
 		return 0;
 	a->oom_score = true;
 	return oom_score_apply(c, err);
@@ -84,7 +84,7 @@ int allowance_take(const struct plan *p, struct allowance *ret, struct error *er
 	for (size_t i = 0; r == 0 && i < c->rlimits.n; i++)
 		r = raise_hard(&c->rlimits.v[i], ret, err);
 	if (r == 0)
-		r = lower_oom_score(c, ret, err);
+		r = set_oom_score(c, ret, err);
 	return r == 0 && p->kind == PLAN_START ? leave_clocks(c, ret, err) : r;
 }
 

@@ -33,25 +33,99 @@ int child_report_open(struct child *c, struct error *err)
 	return 0;
 }
 
-int child_clone(struct child *c, uint64_t namespaces, struct error *err)
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+/* The clocks of a time namespace come with memory of one's own only (time_namespaces(7): single-threaded, which the
+ * kernel takes for "alone in its memory"). */
+static uint64_t memory_of(const struct plan *p)
+{
+	return p->sandbox.namespaces & CLONE_NEWTIME ? 0 : CLONE_VM;
+}
+
+struct enter {
+	struct guest *g;
+	struct proc_clone args;
+	bool net;
+};
+static const char *const enter_calls[] = { "enter the prepared user namespace", "enter the prepared network namespace",
+					   "clone a process" };
+
+static int enter_failed(volatile struct board *b, int32_t call, int code)
+{
+	b->failed = call;
+	b->error = code;
+	return 1;
+}
+
+/* On the way into a cell, in a process of its own: what enters a user namespace has no right outside any more, and the
+ * new namespaces of the guest have to belong to the cell's. The worker waits meanwhile; descriptors are shared with it. */
+static int enter_and_clone(void *arg)
+{
+	struct enter *e = arg;
+	struct worker *w = e->g->w;
+	pid_t pid;
+	int fd = -1;
+
+	if (setns(w->userns, CLONE_NEWUSER) < 0)
+		return enter_failed(w->board, 0, -errno);
+	if (e->net && setns(w->netns, CLONE_NEWNET) < 0)
+		return enter_failed(w->board, 1, -errno);
+	e->args.ret_pidfd = &fd;
+	pid = proc_spawn(&e->args, &w->guest_stack, guest_run, e->g);
+	if (pid < 0)
+		return enter_failed(w->board, 2, pid);
+	w->board->pidfd = fd;
+	w->board->pid = pid;
+	return 0;
+}
+
+static int clone_in_cell(struct child *c, const struct proc_clone *args, struct guest *g, struct error *err)
+{
+	struct worker *w = g->w;
+	struct enter e = { .g = g, .args = *args, .net = g->plan->net.mode != NET_HOST };
+	const struct proc_clone way = { .flags = CLONE_PARENT | CLONE_VM | CLONE_VFORK | CLONE_FILES, .cgroup_fd = -1 };
+	pid_t pid;
+
+	w->board->pid = w->board->error = 0;
+	pid = proc_spawn(&way, &w->enter_stack, enter_and_clone, &e);
+	if (pid < 0)
+		return err_sys(err, pid, "clone a process");
+	if (w->board->error)
+		return err_sys(err, w->board->error, "%s", enter_calls[w->board->failed]);
+	if (!w->board->pid)
+		return err_set(err, -ECHILD, "the way into the prepared namespaces was cut off");
+	c->pidfd = w->board->pidfd;
+	c->pid = w->board->pid;
+	return 0;
+}
+
+int child_clone(struct child *c, uint64_t namespaces, bool cell, struct guest *g, struct error *err)
 {
 	struct proc_clone args = {
-		.flags = namespaces | CLONE_PARENT,
+		.flags = namespaces | CLONE_PARENT | memory_of(g->plan),
 		.cgroup_fd = c->cgroup,
 		.ret_pidfd = &c->pidfd,
 	};
-	pid_t pid = proc_clone3(&args);
+	pid_t pid;
+	int r;
 
-	if (pid < 0)
-		return err_sys(err, pid, "clone a process");
-	if (pid == 0) {
-		/* Else this process would keep the socket alive whose end it waits for. */
-		fd_close(&c->report);
-		return 0;
+	g->report = c->guest_report;
+	g->far_report = c->report;
+	g->w->board->step = g->w->board->last_act = 0;
+	if (cell) {
+		r = clone_in_cell(c, &args, g, err);
+		if (r < 0)
+			return r;
+	} else {
+		pid = proc_spawn(&args, &g->w->guest_stack, guest_run, g);
+		if (pid < 0)
+			return err_sys(err, pid, "clone a process");
+		c->pid = pid;
 	}
-	c->pid = pid;
 	fd_close(&c->guest_report);
-	return 1;
+	return 0;
 }
 
 int child_adopt(const struct job *j, const struct child *c, const struct stdio *io, enum kp_role role,
@@ -84,7 +158,7 @@ int child_adopt(const struct job *j, const struct child *c, const struct stdio *
 	return r < 0 ? err_sys(err, r, "tell the keeper") : 0;
 }
 
-int child_go(const struct child *c, struct error *err)
+static int send_go(const struct child *c, struct error *err)
 {
 	int r = frame_send(c->report, GUEST_MAGIC, GUEST_GO, 0, NULL, 0, NULL, 0);
 
@@ -159,7 +233,7 @@ static int take_error(const struct frame *f, struct error *err)
 }
 
 /* A guest that fails before it has read GO resets the socket, which is told once and before the frames that
- * it sent. */
+ * it sent. Nothing is done between a GO and this: the guest runs in our memory. */
 static int hear(const struct child *c, struct frame *f)
 {
 	int r = frame_recv(c->report, GUEST_MAGIC, f, 0);
@@ -167,30 +241,29 @@ static int hear(const struct child *c, struct frame *f)
 	return r == -ECONNRESET ? frame_recv(c->report, GUEST_MAGIC, f, 0) : r;
 }
 
-int child_wait(const struct job *j, const struct child *c, struct steps guest, struct error *err)
+int child_go_and_wait(const struct job *j, const struct child *c, struct steps guest, struct error *err)
 {
-	bool marked = false;
+	int r = send_go(c, err);
 
-	for (;;) {
+	while (r >= 0) {
 		struct frame f;
-		int r = hear(c, &f);
 
+		r = hear(c, &f);
 		if (r == 0)
-			return marked ? 0 : tell_death(j, c, guest, err);
+			return j->w->board->last_act ? 0 : tell_death(j, c, guest, err);
 		if (r < 0)
 			return err_sys(err, r, "hear from the new process");
-		if (f.head.type == GUEST_MARKER)
-			marked = true;
-		else if (f.head.type == GUEST_MASTER)
+		if (f.head.type == GUEST_MASTER)
 			r = pass_master(j, &f, err);
 		else if (f.head.type == GUEST_ERROR)
 			r = take_error(&f, err);
 		else
 			r = err_set(err, -EPROTO, "a frame of type %u from the new process", f.head.type);
 		frame_done(&f);
-		if (r < 0)
-			return r;
+		if (r >= 0)
+			r = send_go(c, err);
 	}
+	return r;
 }
 
 #define PF_EXITING 4 /* include/linux/sched.h; proc_pid_stat(5) field 9 */

@@ -22,6 +22,7 @@ struct exec {
 	struct stdio io;
 	struct allowance allowance;
 	struct child child;
+	struct guest guest;
 	bool away; /* in the container's pid namespace */
 };
 
@@ -116,34 +117,33 @@ static int cgroup_of_init(const struct exec *x, struct error *err)
 	return cg_open(x->w->cgroup, at, err);
 }
 
-static void be_guest(const struct exec *x)
+static void describe_guest(struct exec *x)
 {
-	struct guest g = GUEST_NONE;
+	struct guest *g = &x->guest;
 
-	g.w = x->w;
-	g.plan = x->plan;
-	g.report = x->child.guest_report;
-	g.target = x->job->target;
+	g->w = x->w;
+	g->plan = x->plan;
+	g->steps = exec_guest_steps;
+	g->target = x->job->target;
 	for (int i = 0; i < 3; i++)
-		g.io[i] = x->io.own[i];
-	guest_run(&g, exec_guest_steps);
+		g->io[i] = x->io.own[i];
 }
 
 /* A container full of processes takes no new one, but one that is moved in (cgroup-v2.rst, "PID"): so that it can
  * be looked after. Our own cgroup is the way in; the program is let go when it is where it belongs. */
 static int clone_and_move(struct exec *x, struct error *err)
 {
-	int r, moved;
+	int r;
 
 	x->child.cgroup = -1;
-	r = child_clone(&x->child, 0, err);
+	r = child_clone(&x->child, 0, false, &x->guest, err);
 	x->child.cgroup = x->cgroup;
-	if (r <= 0)
+	if (r < 0)
 		return r;
-	moved = cg_add_process(x->cgroup, x->child.pid, err);
-	if (moved < 0)
+	r = cg_add_process(x->cgroup, x->child.pid, err);
+	if (r < 0)
 		child_end(&x->child, false);
-	return moved < 0 ? moved : r;
+	return r;
 }
 
 static int exec_clone(void *ctx, struct error *err)
@@ -153,9 +153,9 @@ static int exec_clone(void *ctx, struct error *err)
 
 	if (r < 0)
 		return r;
-	x->w->board->step = 0;
+	describe_guest(x);
 	x->child.cgroup = x->cgroup;
-	r = child_clone(&x->child, 0, err);
+	r = child_clone(&x->child, 0, false, &x->guest, err);
 	if (r == -EBUSY || r == -EOPNOTSUPP) {
 		int other = cgroup_of_init(x, err);
 
@@ -163,17 +163,15 @@ static int exec_clone(void *ctx, struct error *err)
 			return other;
 		fd_close(&x->cgroup);
 		x->cgroup = x->child.cgroup = other;
-		r = child_clone(&x->child, 0, err);
+		r = child_clone(&x->child, 0, false, &x->guest, err);
 	}
 	if (r == -EAGAIN)
 		r = clone_and_move(x, err);
-	if (r == 0)
-		be_guest(x);
 	/* ENOMEM: its pid namespace takes no process any more, because its init is dead (pid_namespaces(7)).
 	 */
 	if (r == -ENOMEM || r == -ENODEV)
 		return not_running(err);
-	return MIN(r, 0);
+	return r;
 }
 
 static void undo_clone(void *ctx)
@@ -197,18 +195,11 @@ static int exec_adopt(void *ctx, struct error *err)
 	return child_adopt(x->job, &x->child, &x->io, KP_ROLE_EXEC, err);
 }
 
-static int exec_go(void *ctx, struct error *err)
-{
-	struct exec *x = ctx;
-
-	return child_go(&x->child, err);
-}
-
 static int exec_wait(void *ctx, struct error *err)
 {
 	struct exec *x = ctx;
 
-	return child_wait(x->job, &x->child, exec_guest_steps, err);
+	return child_go_and_wait(x->job, &x->child, exec_guest_steps, err);
 }
 
 int exec_run(struct job *j, struct error *err)
@@ -219,7 +210,8 @@ int exec_run(struct job *j, struct error *err)
 			  .cgroup = -1,
 			  .io = STDIO_NONE,
 			  .allowance = ALLOWANCE_NONE,
-			  .child = CHILD_NONE };
+			  .child = CHILD_NONE,
+			  .guest = GUEST_NONE };
 	size_t at = 0;
 	int r = steps_run(exec_steps, &x, &at, err);
 
@@ -231,6 +223,7 @@ int exec_run(struct job *j, struct error *err)
 	} else {
 		j->pid = x.child.pid;
 	}
+	guest_done(&x.guest);
 	allowance_return(&x.allowance);
 	child_done(&x.child);
 	stdio_done(&x.io);
@@ -264,14 +257,12 @@ static const struct step host_list[] = {
 	{ "exec:clone", NULL, exec_clone, undo_clone },
 	{ "exec:return", NULL, exec_return, NULL },
 	{ "exec:adopt", NULL, exec_adopt, NULL },
-	{ "exec:go", NULL, exec_go, NULL },
 	{ "exec:wait", NULL, exec_wait, NULL },
 };
 const struct steps exec_steps = STEPS(host_list);
 
 static const struct step guest_list[] = {
 	{ "exec-guest:forget", NULL, guest_forget, NULL },
-	{ "exec-guest:oom-score", NULL, guest_oom_score, NULL },
 	{ "exec-guest:go", NULL, guest_go, NULL },
 	{ "exec-guest:join", NULL, guest_join, NULL },
 	{ "exec-guest:ids", NULL, guest_ids, NULL },

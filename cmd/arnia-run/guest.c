@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The child of a clone on its way to the container's program: how it runs its steps and reports, and the
- * steps that start and exec share. Single-threaded, undumpable, and the parent only hears what is sent here.
+ * steps that start and exec share. Undumpable, and in the worker's memory: they run in turns (child_clone), nothing here
+ * changes what is the worker's, and what is allocated for execve is the worker's to free.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -35,31 +37,44 @@ static void report(const struct guest *g, enum guest_frame type, const struct er
 		_exit(ERR_FAILED);
 }
 
-_Noreturn void guest_run(struct guest *g, struct steps l)
+int guest_run(void *guest)
 {
+	struct guest *g = guest;
 	struct error err = { 0 };
 	int r = 0;
 
-	for (uint32_t i = 0; r == 0 && i < l.n; i++) {
+	close(g->far_report);
+	for (uint32_t i = 0; r == 0 && i < g->steps.n; i++) {
+		const struct step *s = &g->steps.v[i];
+
 		g->w->board->step = i;
-		r = step_enter(&l.v[i], &err);
+		r = step_enter(s, &err);
 		if (r == 0)
-			r = l.v[i].run(g, &err);
-		if (r < 0 && l.v[i].what)
-			err_prefix(&err, "%s", l.v[i].what);
+			r = s->run(g, &err);
+		if (r < 0 && s->what)
+			err_prefix(&err, "%s", s->what);
 	}
 	report(g, GUEST_ERROR, &err);
 	_exit(ERR_FAILED);
 }
 
+void guest_done(struct guest *g)
+{
+	free(g->home);
+	free(g->env);
+	free(g->argv);
+	g->home = NULL;
+	g->env = g->argv = NULL;
+}
+
 /* Before anything of the container is near: no descriptor of the host may be found in this process
- * (CVE-2016-9962). */
+ * (CVE-2016-9962). The worker is at work meanwhile, so system calls are all that is done until the GO. */
 int guest_forget(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
 
 	(void)err;
-	worker_forget(g->w);
+	worker_hide(g->w);
 	return 0;
 }
 
@@ -78,14 +93,6 @@ int guest_go(void *ctx, struct error *err)
 	return f.head.type == GUEST_GO
 		       ? 0
 		       : err_set(err, -EPROTO, "a frame of type %u where GO was expected", f.head.type);
-}
-
-/* While this is still the host's root id: the file of an undumpable process belongs to it. */
-int guest_oom_score(void *ctx, struct error *err)
-{
-	struct guest *g = ctx;
-
-	return oom_score_apply(&g->plan->sandbox, err);
 }
 
 int guest_ids(void *ctx, struct error *err)
@@ -113,7 +120,7 @@ int guest_console(void *ctx, struct error *err)
 	if (master < 0)
 		return master;
 	r = frame_send(g->report, GUEST_MAGIC, GUEST_MASTER, 0, NULL, 0, &master, 1);
-	return r < 0 ? err_sys(err, r, "give the console away") : 0;
+	return r < 0 ? err_sys(err, r, "give the console away") : guest_go(g, err);
 }
 
 /* The container's own node, checked: an image may have put anything there when /dev is not ours. */
@@ -176,16 +183,16 @@ static int own_streams(const struct guest *g, struct error *err)
 	return 0;
 }
 
+/* As execve(2) wants it. */
 static void make_env(struct guest *g)
 {
 	const struct strv *env = &g->plan->process.env;
-	const char **v = mem_alloc_n(env->n + 2, sizeof(*v));
-	size_t n = env->n;
 
-	memcpy(v, env->v, n * sizeof(*v));
+	g->env = mem_alloc_n(env->n + 2, sizeof(*g->env));
+	if (env->n)
+		memcpy(g->env, env->v, env->n * sizeof(*g->env));
 	if (!env_get(env, "HOME"))
-		v[n++] = str_fmt("HOME=%s", g->user.home);
-	g->env = (struct strv){ v, n };
+		g->env[env->n] = g->home = str_fmt("HOME=%s", g->user.home);
 }
 
 int guest_user(void *ctx, struct error *err)
@@ -265,46 +272,46 @@ int guest_seccomp(void *ctx, struct error *err)
 	return g->plan->sandbox.no_new_privs ? seccomp_load(&g->plan->sandbox, err) : 0;
 }
 
-/* head (n strings), then v from its element `skip` on, as execve(2) wants them. */
-static char **make_argv(const char *const *head, size_t n, const struct strv *v, size_t skip)
-{
-	char **out = mem_alloc_n(n + v->n - skip + 1, sizeof(*out));
-
-	if (n)
-		memcpy(out, head, n * sizeof(*out));
-	memcpy(out + n, v->v + skip, (v->n - skip) * sizeof(*out));
-	return out;
-}
-
-/* From the sealed memfd, which nothing inside can overwrite (CVE-2019-5736). It is given the program as
- * found, since it does not search PATH. */
-static void exec_init(const struct guest *g, char **env)
+/* As execve(2) wants it. arnia-init is given the program as found, since it does not search PATH. */
+static void make_argv(struct guest *g)
 {
 	const char *head[] = { "arnia-init", "--", g->program };
-	char **argv = make_argv(head, ARRAY_SIZE(head), &g->plan->process.argv, 1);
+	const struct strv *v = &g->plan->process.argv;
+	size_t n = g->plan->process.init ? ARRAY_SIZE(head) : 0, skip = n ? 1 : 0;
+
+	g->argv = mem_alloc_n(n + v->n - skip + 1, sizeof(*g->argv));
+	if (n)
+		memcpy(g->argv, head, n * sizeof(*g->argv));
+	memcpy(g->argv + n, v->v + skip, (v->n - skip) * sizeof(*g->argv));
+}
+
+/* From the sealed memfd, which nothing inside can overwrite (CVE-2019-5736). */
+static void exec_init(const struct guest *g)
+{
 	char path[32];
 
-	execveat(g->w->init, "", argv, env, AT_EMPTY_PATH);
+	execveat(g->w->init, "", g->argv, g->env, AT_EMPTY_PATH);
 	/* A profile without execveat(2). */
 	if (errno != EPERM && errno != ENOSYS)
 		return;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", g->w->init);
-	execve(path, argv, env);
+	execve(path, g->argv, g->env);
 }
 
 int guest_exec(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
-	char **env = make_argv(NULL, 0, &g->env, 0);
 	const char *what = g->plan->process.init ? "arnia-init" : g->program;
 	int e;
 
-	report(g, GUEST_MARKER, NULL);
+	make_argv(g);
+	g->w->board->last_act = 1;
 	if (g->plan->process.init)
-		exec_init(g, env);
+		exec_init(g);
 	else
-		execve(g->program, make_argv(NULL, 0, &g->plan->process.argv, 0), env);
+		execve(g->program, g->argv, g->env);
 	e = errno;
+	g->w->board->last_act = 0;
 	err_set_kind(err, -e, e == ENOENT ? ERR_NO_COMMAND : ERR_CANNOT_RUN, "run %s: %s", what,
 		     strerrordesc_np(e));
 	if (e == ENOENT)

@@ -69,9 +69,8 @@ static int start_seal(void *ctx, struct error *err)
 
 static const struct step guest_list[] = {
 	{ "guest:forget", NULL, guest_forget, NULL },
-	{ "guest:cgroupns", NULL, start_cgroupns, NULL },
-	{ "guest:oom-score", NULL, guest_oom_score, NULL },
 	{ "guest:go", NULL, guest_go, NULL },
+	{ "guest:cgroupns", NULL, start_cgroupns, NULL },
 	{ "guest:private", NULL, start_private, NULL },
 	{ "guest:ids", NULL, guest_ids, NULL },
 	{ "guest:mounts", "rootfs", start_mounts, NULL },

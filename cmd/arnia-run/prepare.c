@@ -15,29 +15,35 @@ struct prepare {
 	struct job *job;
 	const struct plan *plan;
 	struct worker *w;
-	struct child child;
+	struct child child, fds;
 	int userns, netns;
 };
 
 /* The process in which the namespaces are born does nothing: it ends when the worker closes its end, or dies.
  */
+static int wait_for_end(void *arg)
+{
+	const struct child *c = arg;
+	char end;
+
+	close(c->report);
+	return read(c->guest_report, &end, 1) == 0 ? 0 : ERR_FAILED;
+}
+
 static int prepare_clone(void *ctx, struct error *err)
 {
 	struct prepare *p = ctx;
-	struct proc_clone args = { .flags = CLONE_NEWUSER | CLONE_NEWNET,
+	struct proc_clone args = { .flags = CLONE_NEWUSER | CLONE_NEWNET | CLONE_VM,
 				   .exit_signal = SIGCHLD,
 				   .cgroup_fd = -1,
 				   .ret_pidfd = &p->child.pidfd };
 	int r = child_report_open(&p->child, err);
-	char end;
 
 	if (r < 0)
 		return r;
-	p->child.pid = proc_clone3(&args);
-	if (p->child.pid == 0) {
-		fd_close(&p->child.report);
-		_exit(read(p->child.guest_report, &end, 1) == 0 ? 0 : ERR_FAILED);
-	}
+	/* A copy: what this process reads in our memory must not be changed below. */
+	p->fds = p->child;
+	p->child.pid = proc_spawn(&args, &p->w->guest_stack, wait_for_end, &p->fds);
 	fd_close(&p->child.guest_report);
 	if (p->child.pid < 0) {
 		r = p->child.pid;

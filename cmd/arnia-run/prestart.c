@@ -23,6 +23,9 @@
 #include "lib/plan/build.h"
 #include "rootfs/rootfs.h"
 
+#define GUEST_STACK (256u << 10) /* steps have paths and frames on it, some of 4 KiB each */
+#define ENTER_STACK (32u << 10)
+
 /* What a template build may need, and what test builds look at; nothing else of the caller's environment
  * stays. */
 static const char *const env_kept[] = { "ARNIA_FAIL_AT", "ARNIA_ROOT", "http_proxy", "https_proxy",
@@ -92,10 +95,16 @@ static int open_kernel(struct worker *w, struct error *err)
 {
 	void *page =
 		mmap(NULL, sizeof(struct board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int r;
 
 	if (page == MAP_FAILED)
 		return err_sys(err, -errno, "map a shared page");
 	w->board = page;
+	r = proc_stack_new(GUEST_STACK, &w->guest_stack);
+	if (r == 0)
+		r = proc_stack_new(ENTER_STACK, &w->enter_stack);
+	if (r < 0)
+		return err_sys(err, r, "map a stack");
 	w->pidns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 	if (w->pidns < 0)
 		return err_sys(err, -errno, "open own pid namespace");
@@ -159,7 +168,23 @@ int worker_restage(struct worker *w, struct error *err)
 	return w->stage < 0 ? w->stage : 0;
 }
 
-void worker_forget(struct worker *w)
+void worker_hide(const struct worker *w)
+{
+	const int own[] = { w->keeper, w->hostns, w->stage,	w->cgroup, w->pidns,
+			    w->userns, w->netns,  w->devices.fd, w->net.route, w->net.nft };
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (own[i] >= 0)
+			close(own[i]);
+}
+
+void worker_drop_cell(struct worker *w)
+{
+	fd_close(&w->userns);
+	fd_close(&w->netns);
+}
+
+void worker_done(struct worker *w)
 {
 	fd_close(&w->keeper);
 	fd_close(&w->hostns);
@@ -167,15 +192,11 @@ void worker_forget(struct worker *w)
 	fd_close(&w->cgroup);
 	fd_close(&w->pidns);
 	cg_program_close(&w->devices);
-	fd_close(&w->userns);
-	fd_close(&w->netns);
+	worker_drop_cell(w);
 	net_close(&w->net);
-}
-
-void worker_done(struct worker *w)
-{
-	worker_forget(w);
 	fd_close(&w->init);
+	proc_stack_free(&w->guest_stack);
+	proc_stack_free(&w->enter_stack);
 	if (w->board)
 		munmap((void *)w->board, sizeof(struct board));
 	w->board = NULL;

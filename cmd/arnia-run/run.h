@@ -13,6 +13,7 @@
 #include "cgroup/cgroup.h"
 #include "lib/base/error.h"
 #include "lib/base/kproto.h"
+#include "lib/base/proc.h"
 #include "lib/base/str.h"
 #include "lib/plan/plan.h"
 #include "lib/sandbox/sandbox.h"
@@ -45,9 +46,14 @@ extern const struct steps exec_steps, exec_guest_steps;
 extern const struct steps prepare_steps, destroy_steps;
 
 /* ---- prestart.c: the worker before its first job ---- */
-/* What the guest is at, in a page both sides see: a guest that is killed cannot tell. */
+/* What the worker's children tell it, in a page that all see: one that is killed cannot tell, and one that runs its
+ * program has no more to say. */
 struct board {
-	uint32_t step; /* index into its steps */
+	uint32_t step; /* of the guest: index into its steps */
+	uint32_t last_act; /* its next act is execve */
+	int32_t error; /* of child_clone's way into a cell: which call failed, and how */
+	int32_t failed;
+	int32_t pid, pidfd; /* the guest, when another cloned it */
 };
 struct worker {
 	int keeper; /* KW_FD_KEEPER */
@@ -59,16 +65,19 @@ struct worker {
 	struct cg_program devices; /* of a start without devices of its own */
 	struct net_sockets net;
 	int userns, netns; /* the cell, made by a prepare job; -1 */
+	struct proc_stack guest_stack, enter_stack;
 	volatile struct board *board;
 	bool staged;	/* a job attached mounts to the stage */
-	bool spent;	/* it is in namespaces it cannot leave: no further job */
+	bool spent;	/* it is where it cannot leave, or half-way there: no further job */
 	char run[4096]; /* folder of the instance */
 };
 int worker_prestart(struct worker *w, struct error *err);
 /* A fresh stage: mounts of the last job go away. */
 int worker_restage(struct worker *w, struct error *err);
-/* Close what only the worker itself may hold; for a child that goes on into a container. */
-void worker_forget(struct worker *w);
+/* Close what only the worker itself may hold; for a child that goes on into a container. The struct stays as it is: it
+ * may be the worker's own. */
+void worker_hide(const struct worker *w);
+void worker_drop_cell(struct worker *w);
 void worker_done(struct worker *w);
 
 /* ---- serve.c: jobs ---- */
@@ -127,15 +136,16 @@ struct child {
 };
 #define CHILD_NONE ((struct child){ .pidfd = -1, .report = -1, .guest_report = -1, .cgroup = -1 })
 int child_report_open(struct child *c, struct error *err);
-/* clone3(2) as a sibling: the keeper is the parent. 0 in the child, 1 in the worker, or -errno. */
-int child_clone(struct child *c, uint64_t namespaces, struct error *err);
+/* clone3(2) as a sibling: the keeper is the parent. The guest runs in the worker's memory, so that only one of both may
+ * run: it waits for GO first, and then the worker waits for it (child_wait). With `cell` it is born in the worker's. */
+struct guest;
+int child_clone(struct child *c, uint64_t namespaces, bool cell, struct guest *g, struct error *err);
 /* Tell the keeper, with the pipes' far ends. */
 int child_adopt(const struct job *j, const struct child *c, const struct stdio *io, enum kp_role role,
 		struct error *err);
-int child_go(const struct child *c, struct error *err);
-/* Until the guest runs its program (0) or failed (its own words, or how it was killed and where). A console
- * master is passed on. */
-int child_wait(const struct job *j, const struct child *c, struct steps guest, struct error *err);
+/* Let the guest go, and wait until it runs its program (0) or failed (its own words, or how it was killed and where). A
+ * console master is passed on. */
+int child_go_and_wait(const struct job *j, const struct child *c, struct steps guest, struct error *err);
 /* A step of the worker failed: if that is because the guest had ended before, its reason is the one to tell.
  */
 void child_last_words(const struct job *j, const struct child *c, struct steps guest, struct error *err);
@@ -161,28 +171,31 @@ void allowance_return(struct allowance *a);
 
 /* ---- guest.c, guest_start.c: the child ---- */
 #define GUEST_MAGIC 0x61726702u
-enum guest_frame { GUEST_GO = 1, GUEST_MASTER, GUEST_ERROR, GUEST_MARKER };
+enum guest_frame { GUEST_GO = 1, GUEST_MASTER, GUEST_ERROR };
 struct guest {
 	struct worker *w;
 	const struct plan *plan;
+	struct steps steps;
+	int far_report; /* the worker's end: open here as well it would keep the socket alive */
 	int report;
 	int io[3];
 	int target; /* exec: pidfd of the container's init */
 	int root;   /* O_PATH of the container's root */
 	int slave;  /* of the console, until it is taken */
 	struct sandbox_user user;
-	struct strv env;
+	char *home, **env, **argv; /* kept for the worker, which frees what its guest could not */
 	char program[4096];
 };
 #define GUEST_NONE                                                                                           \
-	((struct guest){ .report = -1, .io = { -1, -1, -1 }, .target = -1, .root = -1, .slave = -1 })
-/* Runs the steps; the last one is execve. Never returns. */
-_Noreturn void guest_run(struct guest *g, struct steps l);
+	((struct guest){ .far_report = -1, .report = -1, .io = { -1, -1, -1 }, .target = -1, .root = -1, .slave = -1 })
+/* Runs the steps; the last one is execve. Never returns: for proc_spawn. */
+int guest_run(void *guest);
+/* By the worker, when the guest is gone or runs its program. */
+void guest_done(struct guest *g);
 
 /* Steps that start and exec share (guest.c). */
 int guest_forget(void *ctx, struct error *err);
 int guest_go(void *ctx, struct error *err);
-int guest_oom_score(void *ctx, struct error *err);
 int guest_ids(void *ctx, struct error *err);
 int guest_console(void *ctx, struct error *err);
 int guest_stdio(void *ctx, struct error *err);

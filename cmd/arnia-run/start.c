@@ -18,9 +18,9 @@ struct start {
 	struct stdio io;
 	struct allowance allowance;
 	struct child child;
+	struct guest guest;
 	int userns, netns; /* of the child; not with a cell */
 	bool new_layers, published;
-	bool entered; /* the cell's user namespace: no right on the host is left */
 };
 
 #define CLONED_NS (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC)
@@ -56,7 +56,7 @@ static void undo_cgroup(void *ctx)
 
 	if (s->cgroup < 0)
 		return;
-	if (s->entered || cg_remove(s->w->cgroup, s->plan->cgroup.path, NULL) < 0)
+	if (cg_remove(s->w->cgroup, s->plan->cgroup.path, NULL) < 0)
 		s->job->left = true;
 }
 
@@ -85,28 +85,21 @@ static int start_clone(void *ctx, struct error *err)
 		return r;
 	if (s->plan->use_cell)
 		ns &= ~(uint64_t)(CLONE_NEWUSER | CLONE_NEWNET);
-	s->w->board->step = 0;
 	s->child.cgroup = s->cgroup;
-	r = child_clone(&s->child, ns, err);
-	if (r == 0) {
-		struct guest g = GUEST_NONE;
-
-		g.w = s->w;
-		g.plan = s->plan;
-		g.report = s->child.guest_report;
-		for (int i = 0; i < 3; i++)
-			g.io[i] = s->io.own[i];
-		guest_run(&g, guest_steps);
-	}
-	return r < 0 ? r : 0;
+	s->guest.w = s->w;
+	s->guest.plan = s->plan;
+	s->guest.steps = guest_steps;
+	for (int i = 0; i < 3; i++)
+		s->guest.io[i] = s->io.own[i];
+	return child_clone(&s->child, ns, s->plan->use_cell, &s->guest, err);
 }
 
-/* Also the undo of the go: what uses the layers and addresses ends before they are taken away. */
+/* Also the undo of the wait: what uses the layers and addresses ends before they are taken away. */
 static void undo_clone(void *ctx)
 {
 	struct start *s = ctx;
 
-	child_end(&s->child, !s->entered);
+	child_end(&s->child, true);
 }
 
 static int start_adopt(void *ctx, struct error *err)
@@ -189,7 +182,7 @@ static void undo_publish(void *ctx)
 {
 	struct start *s = ctx;
 
-	if (s->published && (s->entered || net_unpublish(&s->w->net, &s->plan->net, NULL) < 0))
+	if (s->published && net_unpublish(&s->w->net, &s->plan->net, NULL) < 0)
 		s->job->left = true;
 }
 
@@ -214,43 +207,15 @@ static void undo_rootfs(void *ctx)
 
 	if (!s->new_layers || !s->plan->layers_dir)
 		return;
-	if (s->entered || worker_restage(s->w, NULL) < 0 ||
-	    rootfs_remove_layers(s->plan->layers_dir, NULL) < 0)
+	if (worker_restage(s->w, NULL) < 0 || rootfs_remove_layers(s->plan->layers_dir, NULL) < 0)
 		s->job->left = true;
-}
-
-/* From here on nothing of the host can be undone: whatever remains is told by kp_result.left. */
-static int start_enter(void *ctx, struct error *err)
-{
-	struct start *s = ctx;
-
-	s->entered = s->w->spent = true;
-	if (setns(s->w->userns, CLONE_NEWUSER) < 0)
-		return err_sys(err, -errno, "enter the prepared user namespace");
-	if (s->plan->net.mode != NET_HOST && setns(s->w->netns, CLONE_NEWNET) < 0)
-		return err_sys(err, -errno, "enter the prepared network namespace");
-	return 0;
-}
-
-static int start_go(void *ctx, struct error *err)
-{
-	struct start *s = ctx;
-
-	return child_go(&s->child, err);
 }
 
 static int start_wait(void *ctx, struct error *err)
 {
 	struct start *s = ctx;
 
-	return child_wait(s->job, &s->child, guest_steps, err);
-}
-
-/* Whoever asked takes the failed start's lease back: nothing may go on under its address. */
-static void drop_cell(struct worker *w)
-{
-	fd_close(&w->userns);
-	fd_close(&w->netns);
+	return child_go_and_wait(s->job, &s->child, guest_steps, err);
 }
 
 int start_run(struct job *j, struct error *err)
@@ -262,6 +227,7 @@ int start_run(struct job *j, struct error *err)
 			   .io = STDIO_NONE,
 			   .allowance = ALLOWANCE_NONE,
 			   .child = CHILD_NONE,
+			   .guest = GUEST_NONE,
 			   .userns = -1,
 			   .netns = -1 };
 	struct steps l = j->plan->use_cell ? start_cell_steps : start_steps;
@@ -273,10 +239,13 @@ int start_run(struct job *j, struct error *err)
 			child_last_words(j, &s.child, guest_steps, err);
 		r = err->code;
 		steps_undo(l, &s, at);
-		drop_cell(j->w);
 	} else {
 		j->pid = s.child.pid;
 	}
+	/* It is the container's now. After a failure too nothing may go on under its address: whoever asked takes the
+	 * lease back. */
+	worker_drop_cell(j->w);
+	guest_done(&s.guest);
 	allowance_return(&s.allowance);
 	child_done(&s.child);
 	stdio_done(&s.io);
@@ -298,12 +267,10 @@ static const struct step own_namespaces[] = {
 	{ "start:network", "network", start_network, NULL },
 	{ "start:publish", "network", start_publish, undo_publish },
 	{ "start:rootfs", "rootfs", start_rootfs, undo_rootfs },
-	{ "start:go", NULL, start_go, undo_clone },
-	{ "start:wait", NULL, start_wait, NULL },
+	{ "start:wait", NULL, start_wait, undo_clone },
 };
 
-/* The namespaces, ids and link exist: the clone is the last act on the host, made from inside the cell so
- * that the new namespaces belong to its user namespace. */
+/* The namespaces, ids and link exist: all is ready when the process is cloned. */
 static const struct step with_cell[] = {
 	{ "start:check", NULL, start_check, NULL },
 	{ "start:cgroup", NULL, start_cgroup, undo_cgroup },
@@ -311,11 +278,9 @@ static const struct step with_cell[] = {
 	{ "start:publish", "network", start_publish, undo_publish },
 	{ "start:rootfs", "rootfs", start_rootfs, undo_rootfs },
 	{ "start:allowance", NULL, start_allowance, NULL },
-	{ "start:enter", NULL, start_enter, NULL },
 	{ "start:clone", NULL, start_clone, undo_clone },
 	{ "start:adopt", NULL, start_adopt, NULL },
-	{ "start:go", NULL, start_go, undo_clone },
-	{ "start:wait", NULL, start_wait, NULL },
+	{ "start:wait", NULL, start_wait, undo_clone },
 };
 
 const struct steps start_steps = STEPS(own_namespaces);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -149,26 +150,120 @@ int pidref_wait_status(const struct pidref *p, int *ret)
 	return 0;
 }
 
-pid_t proc_clone3(const struct proc_clone *c)
+static void fill_args(const struct proc_clone *c, struct clone_args *a, int *pidfd)
 {
-	int pidfd = -1;
-	struct clone_args args = {
-		.flags = c->flags,
-		.exit_signal = (uint64_t)c->exit_signal,
-	};
-	long pid;
-
+	a->flags = c->flags;
+	a->exit_signal = (uint64_t)c->exit_signal;
 	if (c->ret_pidfd) {
-		args.flags |= CLONE_PIDFD;
-		args.pidfd = (uint64_t)(uintptr_t)&pidfd;
+		a->flags |= CLONE_PIDFD;
+		a->pidfd = (uint64_t)(uintptr_t)pidfd;
 	}
 	if (c->cgroup_fd >= 0) {
-		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)c->cgroup_fd;
+		a->flags |= CLONE_INTO_CGROUP;
+		a->cgroup = (uint64_t)c->cgroup_fd;
 	}
-	pid = syscall(SYS_clone3, &args, sizeof(args));
-	if (pid < 0)
+}
+
+static long call_clone3(struct clone_args *a)
+{
+	long pid = syscall(SYS_clone3, a, sizeof(*a));
+
+	return pid < 0 ? -errno : pid;
+}
+
+pid_t proc_clone3(const struct proc_clone *c)
+{
+	struct clone_args args = { 0 };
+	int pidfd = -1;
+	long pid;
+
+	fill_args(c, &args, &pidfd);
+	pid = call_clone3(&args);
+	if (pid > 0 && c->ret_pidfd)
+		*c->ret_pidfd = pidfd;
+	return (pid_t)pid;
+}
+
+int proc_stack_new(size_t size, struct proc_stack *ret)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *low = mmap(NULL, size + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+
+	if (low == MAP_FAILED)
 		return -errno;
+	if (mprotect(low + page, size, PROT_READ | PROT_WRITE) < 0) {
+		int r = -errno;
+
+		munmap(low, size + page);
+		return r;
+	}
+	*ret = (struct proc_stack){ .low = low + page, .size = size };
+	return 0;
+}
+
+void proc_stack_free(struct proc_stack *s)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (s->low)
+		munmap((char *)s->low - page, s->size + page);
+	*s = (struct proc_stack){ 0 };
+}
+
+/* The child comes back on an empty stack, where no C function could return: it calls fn and exits. It may still read the
+ * caller's registers, never the caller's frame. */
+#if !defined(__SANITIZE_ADDRESS__) && defined(__x86_64__)
+static long call_on_stack(struct clone_args *a, int (*fn)(void *), void *arg)
+{
+	register long r8 __asm__("r8") = (long)fn;
+	register long r9 __asm__("r9") = (long)arg;
+	long ret;
+
+	__asm__ volatile("syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n\txor %%ebp, %%ebp\n\tmov %%r9, %%rdi\n\t"
+			 "call *%%r8\n\tmov %%eax, %%edi\n\tmov %[exit], %%eax\n\tsyscall\n1:"
+			 : "=a"(ret)
+			 : "a"(SYS_clone3), "D"(a), "S"(sizeof(*a)), "r"(r8), "r"(r9), [exit] "i"(SYS_exit_group)
+			 : "rcx", "r11", "memory", "cc");
+	return ret;
+}
+#elif !defined(__SANITIZE_ADDRESS__) && defined(__aarch64__)
+static long call_on_stack(struct clone_args *a, int (*fn)(void *), void *arg)
+{
+	register long x8 __asm__("x8") = SYS_clone3;
+	register long x0 __asm__("x0") = (long)a;
+	register long x1 __asm__("x1") = sizeof(*a);
+	register long x3 __asm__("x3") = (long)fn;
+	register long x4 __asm__("x4") = (long)arg;
+
+	__asm__ volatile("svc #0\n\tcbnz x0, 1f\n\tmov x29, xzr\n\tmov x0, x4\n\tblr x3\n\t"
+			 "mov x8, %[exit]\n\tsvc #0\n1:"
+			 : "+r"(x0)
+			 : "r"(x8), "r"(x1), "r"(x3), "r"(x4), [exit] "i"(SYS_exit_group)
+			 : "memory", "cc");
+	return x0;
+}
+#else
+static long call_on_stack(struct clone_args *a, int (*fn)(void *), void *arg)
+{
+	long pid;
+
+	a->flags &= ~(uint64_t)CLONE_VM;
+	a->stack = a->stack_size = 0;
+	pid = call_clone3(a);
+	if (pid == 0)
+		_exit(fn(arg));
+	return pid;
+}
+#endif
+
+pid_t proc_spawn(const struct proc_clone *c, const struct proc_stack *s, int (*fn)(void *), void *arg)
+{
+	struct clone_args args = { .stack = (uint64_t)(uintptr_t)s->low, .stack_size = s->size };
+	int pidfd = -1;
+	long pid;
+
+	fill_args(c, &args, &pidfd);
+	pid = call_on_stack(&args, fn, arg);
 	if (pid > 0 && c->ret_pidfd)
 		*c->ret_pidfd = pidfd;
 	return (pid_t)pid;

@@ -34,6 +34,18 @@ struct proc_clone {
 };
 /* clone3(2), fork-style: 0 in the child, pid in the parent, -errno on failure. */
 pid_t proc_clone3(const struct proc_clone *c);
+/* A stack for proc_spawn, with a page below it that faults. */
+struct proc_stack {
+	void *low; /* NULL = none */
+	size_t size;
+};
+int proc_stack_new(size_t size, struct proc_stack *ret); /* 0 or -errno */
+void proc_stack_free(struct proc_stack *s);
+/* The same, but the child runs fn(arg) on a stack of its own and ends with what that returns. With CLONE_VM it does so in
+ * the caller's memory, which saves the copy of it (most of the price of a process); then only one of the two may be in
+ * libc at a time (errno and the heap are shared), and what the child allocates stays. Builds with the address sanitizer
+ * copy all the same: what the child has to tell is told through shared mappings or descriptors. */
+pid_t proc_spawn(const struct proc_clone *c, const struct proc_stack *s, int (*fn)(void *), void *arg);
 /* Identity of the running kernel boot (/proc/sys/kernel/random/boot_id), 36 characters. */
 int proc_boot_id(char out[37]);
 /* Folder of the running program (/proc/self/exe), no trailing slash. */

@@ -58,6 +58,89 @@ static void test_clone_errors(void **state)
 	assert_int_equal(fd, 77);
 }
 
+struct told {
+	int up, down;
+	volatile int seen;
+};
+
+static int hear_and_tell(void *arg)
+{
+	struct told *t = arg;
+	char deep[8192], c;
+
+	memset(deep, 7, sizeof(deep));
+	if (read(t->down, &c, 1) != 1)
+		return 3;
+	t->seen = deep[sizeof(deep) - 1];
+	return write(t->up, &c, 1) == 1 ? 42 : 4;
+}
+
+/* On its own stack, in the caller's memory or a copy of it. */
+static void test_spawn(void **state)
+{
+	const uint64_t flags[] = { 0, CLONE_VM };
+	struct proc_stack s = { 0 };
+
+	(void)state;
+	assert_int_equal(proc_stack_new(32 << 10, &s), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		auto_fd int fd = -1;
+		struct proc_clone c = { .flags = flags[i], .exit_signal = SIGCHLD, .cgroup_fd = -1, .ret_pidfd = &fd };
+		int up[2], down[2], status;
+		struct told t;
+		char ch = 'x';
+		pid_t pid;
+
+		assert_int_equal(pipe2(up, O_CLOEXEC), 0);
+		assert_int_equal(pipe2(down, O_CLOEXEC), 0);
+		t = (struct told){ .up = up[1], .down = down[0] };
+		pid = proc_spawn(&c, &s, hear_and_tell, &t);
+		assert_true(pid > 0 && fd >= 0);
+		assert_int_equal(write(down[1], &ch, 1), 1);
+		assert_int_equal(read(up[0], &ch, 1), 1);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 42);
+#ifndef __SANITIZE_ADDRESS__
+		assert_int_equal(t.seen, flags[i] ? 7 : 0);
+#endif
+		for (int k = 0; k < 2; k++) {
+			close(up[k]);
+			close(down[k]);
+		}
+	}
+	assert_int_equal(proc_spawn(&(struct proc_clone){ .exit_signal = SIGCHLD, .cgroup_fd = 9999 }, &s, hear_and_tell, NULL),
+			 -EBADF);
+	proc_stack_free(&s);
+	proc_stack_free(&s);
+}
+
+static int run_over(void *arg)
+{
+	volatile char *low = arg;
+
+	signal(SIGSEGV, SIG_DFL); /* cmocka has a handler */
+	low[-1] = 1;
+	return 0;
+}
+
+static void test_stack_ends(void **state)
+{
+	struct proc_stack s = { 0 };
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(proc_stack_new(32 << 10, &s), 0);
+	pid = proc_spawn(&(struct proc_clone){ .exit_signal = SIGCHLD, .cgroup_fd = -1 }, &s, run_over, s.low);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+#ifdef __SANITIZE_ADDRESS__
+	assert_true(status != 0);
+#else
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+#endif
+	proc_stack_free(&s);
+}
+
 static void test_pidref(void **state)
 {
 	pid_t pid = sleeper(NULL);
@@ -302,8 +385,9 @@ static void test_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_clone),	 cmocka_unit_test(test_clone_errors), cmocka_unit_test(test_pidref),
-		cmocka_unit_test(test_start_time), cmocka_unit_test(test_wait_status), cmocka_unit_test(test_identity),	cmocka_unit_test(test_nofile),
+		cmocka_unit_test(test_clone), cmocka_unit_test(test_clone_errors), cmocka_unit_test(test_spawn),
+		cmocka_unit_test(test_stack_ends), cmocka_unit_test(test_pidref), cmocka_unit_test(test_start_time),
+		cmocka_unit_test(test_wait_status), cmocka_unit_test(test_identity), cmocka_unit_test(test_nofile),
 		cmocka_unit_test(test_fail_at),
 		cmocka_unit_test(test_fail_at_file),	 cmocka_unit_test(test_log),
 	};
