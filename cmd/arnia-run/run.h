@@ -12,6 +12,7 @@
 #include <sys/types.h>
 #include "cgroup/cgroup.h"
 #include "lib/base/error.h"
+#include "lib/base/instance.h"
 #include "lib/base/kproto.h"
 #include "lib/base/proc.h"
 #include "lib/base/str.h"
@@ -69,7 +70,7 @@ struct worker {
 	volatile struct board *board;
 	bool staged;	/* a job attached mounts to the stage */
 	bool spent;	/* it is where it cannot leave, or half-way there: no further job */
-	char run[4096]; /* folder of the instance */
+	char run[INSTANCE_PATH]; /* folder of the instance */
 };
 int worker_prestart(struct worker *w, struct error *err);
 /* A fresh stage: mounts of the last job go away. */

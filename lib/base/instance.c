@@ -21,7 +21,7 @@
 #define SLOTS_DIR "/run/arnia-slots"
 #define SLOTS 16 /* 0 is the main instance */
 /* Longest ARNIA_ROOT: leaves room for the names below it. */
-#define ROOT_MAX 3584
+#define ROOT_MAX (INSTANCE_PATH - 128)
 
 /* Host uids: 0x70000000 up to systemd's foreign range is unused by convention (systemd UIDS-GIDS): the main
  * instance's, 4094 containers. Private instances share what systemd-nspawn takes single ranges from, 1536 each. */
@@ -48,19 +48,29 @@ static bool exists(const char *dir, const char *name)
 	return access(path, F_OK) == 0;
 }
 
+static int set_normalized(char out[INSTANCE_PATH], const char *path)
+{
+	char text[PATH_MAX];
+	int r = path_normalize(path, text);
+
+	return r < 0 ? r : str_copy(out, INSTANCE_PATH, text);
+}
+
 static int load_root(struct instance *in, struct error *err)
 {
 	const char *root = getenv("ARNIA_ROOT");
+	int r;
 
 	if (str_is_empty(root)) {
 		str_copy(in->run, sizeof(in->run), MAIN_RUN);
 		str_copy(in->state, sizeof(in->state), MAIN_STATE);
 		return 0;
 	}
-	if (!path_is_absolute(root) || path_normalize(root, in->root) < 0 || str_eq(in->root, "/"))
-		return err_set_kind(err, -EINVAL, ERR_USAGE, "ARNIA_ROOT: expected an absolute path below /");
-	if (strlen(in->root) > ROOT_MAX)
+	r = path_is_absolute(root) ? set_normalized(in->root, root) : -EINVAL;
+	if (r == -ENAMETOOLONG || strlen(in->root) > ROOT_MAX)
 		return err_set_kind(err, -ENAMETOOLONG, ERR_USAGE, "ARNIA_ROOT: path too long");
+	if (r < 0 || str_eq(in->root, "/"))
+		return err_set_kind(err, -EINVAL, ERR_USAGE, "ARNIA_ROOT: expected an absolute path below /");
 	snprintf(in->run, sizeof(in->run), "%.*s/run", ROOT_MAX, in->root);
 	snprintf(in->state, sizeof(in->state), "%.*s/lib", ROOT_MAX, in->root);
 	return 0;
@@ -80,12 +90,12 @@ static int load_program_folders(struct instance *in, struct error *err)
 	snprintf(text, sizeof(text), "%s/../libexec/arnia", self);
 	if (exists(self, "arnia-keeper") || !exists(text, "arnia-keeper"))
 		str_copy(text, sizeof(text), self);
-	if (path_normalize(text, in->lib) < 0)
+	if (set_normalized(in->lib, text) < 0)
 		return err_set(err, -ENAMETOOLONG, "path of the programs too long");
 	snprintf(text, sizeof(text), "%s/../share/arnia", self);
 	if (access(text, F_OK) < 0 && str_ends(self, "/libexec/arnia"))
 		snprintf(text, sizeof(text), "%s/../../share/arnia", self);
-	if (path_normalize(text, in->share) < 0)
+	if (set_normalized(in->share, text) < 0)
 		return err_set(err, -ENAMETOOLONG, "path of the data too long");
 	return 0;
 }
