@@ -37,9 +37,9 @@ floor net,full,seccomp
 case floor.net.overlay
 floor net,user,full,overlay,seccomp
 case floor.start.nonet
-floor-start user,full,seccomp
+floor-start user,full,seccomp,told
 case floor.start.net
-floor-start net,user,full,seccomp
+floor-start net,user,full,seccomp,told
 EOF
 }
 

@@ -48,6 +48,7 @@ struct kind kind_parse(const char *text)
 		.overlay = strstr(text, "overlay") != NULL,
 		.seccomp = strstr(text, "seccomp") != NULL,
 		.fork = strstr(text, "fork") != NULL,
+		.told = strstr(text, "told") != NULL,
 	};
 }
 
@@ -227,10 +228,21 @@ static void make_layers(struct floor *f, struct container *c)
 		 work, child.k->user ? ",userxattr" : "");
 }
 
+/* The other end closes as the program begins. */
+static void wait_for_exec(int fds[2])
+{
+	char byte;
+
+	close(fds[1]);
+	if (read(fds[0], &byte, 1) != 0)
+		die("read");
+	close(fds[0]);
+}
+
 void container_start(struct floor *f, const struct kind *k, struct container *ret)
 {
 	uint64_t flags = NAMESPACES | (k->net ? CLONE_NEWNET : 0) | (k->user ? CLONE_NEWUSER : 0);
-	int cgroup = -1;
+	int cgroup = -1, told[2];
 
 	*ret = (struct container){0};
 	child = (struct child){.f = f, .k = k, .sync = {-1, -1}};
@@ -242,7 +254,7 @@ void container_start(struct floor *f, const struct kind *k, struct container *re
 			die(ret->cgroup);
 		cgroup = open(ret->cgroup, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	}
-	if (k->user && pipe2(child.sync, O_CLOEXEC))
+	if ((k->user && pipe2(child.sync, O_CLOEXEC)) || (k->told && pipe2(told, O_CLOEXEC)))
 		die("pipe");
 	/* With ids to map or a process that stays we cannot wait in the clone until it has called execve. */
 	if (!k->fork)
@@ -258,6 +270,10 @@ void container_start(struct floor *f, const struct kind *k, struct container *re
 	}
 	if (cgroup >= 0)
 		close(cgroup);
+	if (k->told) {
+		wait_for_exec(told);
+		f->shared[T_READY] = now_us();
+	}
 }
 
 void container_remove(struct floor *f, const struct container *c)

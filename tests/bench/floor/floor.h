@@ -28,6 +28,7 @@ struct kind {
 	bool net, user, full, overlay, seccomp;
 	bool idle; /* sleeps instead of ending at once */
 	bool fork; /* a copy of us, else on our memory as vfork(2) does */
+	bool told; /* we wait until it runs its program */
 };
 struct kind kind_parse(const char *text);
 
@@ -49,7 +50,8 @@ void filter_make(int calls, bool linear);
 int filter_load(void);
 void container_start(struct floor *f, const struct kind *k, struct container *ret);
 void container_remove(struct floor *f, const struct container *c); /* once reaped */
-/* From the first call to the removal; *ret_start (may be NULL): until just before execve(2). Microseconds. */
+/* From the first call to the removal; *ret_start (may be NULL): until just before execve(2), or with
+ * `told` until it is heard that it was called. Microseconds. */
 double container_run(struct floor *f, const struct kind *k, double *ret_start);
 
 /* net.c, nft.c */
