@@ -61,23 +61,20 @@ static int take_lock(struct daemon *d, struct error *err)
 	return 0;
 }
 
-/* We run in BRANCH/daemon, where the keeper put us; machines go beside it. Started by hand: the instance's own branch at the top. */
+/* Where machines go: the keeper chose it, and left a link. Started by hand: the instance's own branch at the top. */
 static int find_branch(struct daemon *d, struct error *err)
 {
-	char own[256];
-	size_t n;
+	auto_free char *link = str_fmt("%s/cgroup", d->in.run);
+	char branch[256];
+	ssize_t n = readlink(link, branch, sizeof(branch));
 
+	if (n == (ssize_t)sizeof(branch))
+		return err_set(err, -ENAMETOOLONG, "%s: the path is too long", link);
+	branch[n > 0 ? n : 0] = '\0';
 	d->cgroup_root = cg_open_root(err);
 	if (d->cgroup_root < 0)
 		return d->cgroup_root;
-	if (cg_own_path(own, sizeof(own), err) < 0)
-		return -EIO;
-	n = strlen(own);
-	if (str_ends(own, "/daemon"))
-		own[n - strlen("/daemon")] = '\0';
-	else
-		(void)str_copy(own, sizeof(own), d->ids.cgroup);
-	return str_copy(d->facts.branch, sizeof(d->facts.branch), own);
+	return str_copy(d->facts.branch, sizeof(d->facts.branch), n > 0 ? branch : d->ids.cgroup);
 }
 
 static void exclude_subids(struct daemon *d)
