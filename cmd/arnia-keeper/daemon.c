@@ -275,6 +275,14 @@ static void handle(struct keeper *k, struct frame *f)
 	log_debug("arniad: frame of unknown type %u", f->head.type);
 }
 
+/* What it meant is known, what it gave is lost. */
+static void handle_cut(struct keeper *k, const struct frame *f)
+{
+	(void)room_made(k, -EMFILE);
+	if (f->head.type == KP_JOB && frame_body(f, sizeof(struct kp_job)))
+		job_cut(k, f);
+}
+
 static void conn_ready(void *arg, uint32_t events)
 {
 	struct keeper *k = arg;
@@ -288,6 +296,10 @@ static void conn_ready(void *arg, uint32_t events)
 
 		if (r == -EAGAIN)
 			return;
+		if (r == -EMFILE) {
+			handle_cut(k, &f);
+			continue;
+		}
 		if (r <= 0) {
 			log_info("arniad: disconnected%s%s", r < 0 ? ": " : "", r < 0 ? strerror(-r) : "");
 			conn_close(k);
@@ -335,6 +347,8 @@ static void accept_ready(void *arg, uint32_t events)
 	int r;
 
 	(void)events;
+	if (fd < 0 && room_made(k, -errno)) /* it is still there: the loop comes again */
+		return;
 	setup_rotate_log(k);
 	if (fd < 0 || sock_peer(fd, &peer) < 0 || peer.uid != 0 || k->closing)
 		return;
@@ -428,6 +442,8 @@ bool daemon_start(struct keeper *k)
 		pid = spawn_daemon(k);
 	else
 		log_error("%s", err.text);
+	if (pid < 0 && room_made(k, pid))
+		pid = spawn_daemon(k);
 	if (pid < 0) {
 		log_error("start arniad: %s", strerror(-pid));
 		start_later(k, DELAY_MAX_MS);

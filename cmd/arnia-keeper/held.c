@@ -228,6 +228,8 @@ static void record_exit(const struct held *h)
 	file.sum = exit_sum(&file.x);
 	if (r == 0)
 		r = file_write_atomic_at(h->k->fd.exits, h->c.id, &file, sizeof(file), 0600, false, &err);
+	if (r < 0 && room_made(h->k, r))
+		r = file_write_atomic_at(h->k->fd.exits, h->c.id, &file, sizeof(file), 0600, false, &err);
 	if (r < 0)
 		log_error("exit of %s is only in memory: %s", h->c.id, err.text);
 }

@@ -17,6 +17,7 @@
 #include "lib/base/session.h"
 
 #define KEEPER_VERSION (0u << 16 | 1u << 8 | 0u)
+#define ROOM_FDS 16 /* in reserve */
 #define STRANGERS 16 /* remembered ends of children nobody had told of */
 
 struct keeper;
@@ -107,6 +108,7 @@ struct worker {
 	struct keeper *k;
 	struct loop_io *io;
 	struct held *child; /* adopted by the job it is at */
+	bool no_room; /* what it sent could not be received */
 };
 
 struct job {
@@ -153,6 +155,8 @@ struct keeper {
 	struct job *jobs, **jobs_end;
 	struct loop_timer *refill, *trim;
 	uint32_t njobs, spares, next_worker, worker_failures;
+	int room[ROOM_FDS];
+	size_t nroom;
 	uint64_t orphans; /* jobs renumbered so far */
 	struct {
 		pid_t pid;
@@ -220,6 +224,16 @@ void daemon_tell_held(struct keeper *k, const struct held *h);
 void daemon_watch(struct keeper *k); /* after a re-exec */
 void daemon_close(struct keeper *k);
 
+/* job.c: jobs that wait */
+void job_tell(struct keeper *k, uint64_t seq, const char *id, uint32_t worker, const struct error *err);
+void job_free(struct job *j);
+/* Tell that it failed, and free it. */
+void job_fail(struct keeper *k, struct job *j, int code, const char *text);
+void job_fail_all(struct keeper *k, int code);
+struct job *job_pop(struct keeper *k); /* the first */
+/* One whose descriptors could not be received. */
+void job_cut(struct keeper *k, const struct frame *f);
+
 /* worker.c: workers and the jobs for them */
 void worker_job(struct keeper *k, struct frame *f);
 void worker_cancel(struct keeper *k, uint64_t seq);
@@ -253,6 +267,14 @@ size_t held_fds(const struct held *h, int fds[3], uint32_t *bits);
 void held_tell_exit(const struct held *h);
 void held_load_exits(struct keeper *k);
 void held_free_all(struct keeper *k); /* at the end of the program */
+
+/* room.c: descriptors in reserve */
+/* Something failed with this code: true when it may be tried again. */
+bool room_made(struct keeper *k, int code);
+/* The reserve is whole: something new may be begun. */
+bool room_for_more(struct keeper *k);
+void room_free(struct keeper *k);
+void room_explain(struct error *err);
 
 /* stream.c: output, log, attached clients */
 void stream_open(struct held *h, int port, int fd);

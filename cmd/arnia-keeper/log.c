@@ -74,6 +74,8 @@ void log_append(struct held *h, uint8_t stream, const void *p, size_t n)
 		return;
 	if (fail_at("keeper-log") == 0)
 		fd = open_rotated(h, sizeof(rec) + n, &size);
+	if (fd < 0 && room_made(h->k, fd))
+		fd = open_rotated(h, sizeof(rec) + n, &size);
 	if (fd >= 0)
 		w = writev(fd, iov, 2);
 	if (w == (ssize_t)(sizeof(rec) + n)) {

@@ -347,6 +347,7 @@ static struct keeper *keeper_new(const struct options *o)
 static void keeper_free(struct keeper *k)
 {
 	held_free_all(k);
+	room_free(k);
 	worker_free_all(k);
 	service_free(k);
 	loop_free(k->loop);

@@ -69,6 +69,8 @@ static void run_child(const struct keeper *k, const struct spawn *s)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (!s->protect)
 		file_write_ctl_at(AT_FDCWD, "/proc/self/oom_score_adj", PROC_SUPER_MAGIC, "0", NULL);
+	for (size_t i = 0; i < k->nroom; i++) /* this needs some, too */
+		close(k->room[i]);
 	if (fd_arrange(s->fds, s->nfds, FIRST_FD) == 0)
 		execve(path, argv, clean_environment(s->listen));
 	_exit(CANNOT_RUN);

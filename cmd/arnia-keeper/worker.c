@@ -17,47 +17,11 @@
 
 #define WORKERS_MAX 64 /* prepared ones not counted */
 #define STARTING_MAX 4
+#define SPAWN_TRIES 6 /* then those who wait are told */
 #define REFILL_MS 10 /* after the last job: it has the processors to itself first */
 #define REFILL_MAX_MS 5000
 #define TRIM_MS 250 /* after the last job; another rush would need them again */
 #define ORPHAN_BIT (1ull << 63)
-
-static void tell_result(struct keeper *k, uint64_t seq, const char *id, uint32_t worker,
-			const struct error *err)
-{
-	struct kp_result r = { .worker = worker, .error = *err };
-
-	str_copy(r.id, sizeof(r.id), id);
-	daemon_tell(k, KP_RESULT, seq, &r, sizeof(r));
-}
-
-static void job_free(struct job *j)
-{
-	for (size_t i = 0; i < j->nfds; i++)
-		fd_close(&j->fds[i]);
-	fd_close(&j->session);
-	free(j);
-}
-
-static void job_fail(struct keeper *k, struct job *j, int code, const char *text)
-{
-	struct error err = { 0 };
-
-	err_set(&err, code, "%s", text);
-	tell_result(k, j->seq, j->body.id, 0, &err);
-	job_free(j);
-}
-
-static struct job *job_pop(struct keeper *k)
-{
-	struct job *j = k->jobs;
-
-	k->jobs = j->next;
-	if (!k->jobs)
-		k->jobs_end = &k->jobs;
-	k->njobs--;
-	return j;
-}
 
 static void worker_free(struct worker *w)
 {
@@ -201,6 +165,8 @@ static void worker_drain(struct worker *w)
 			worker_handle(w, &f);
 			continue;
 		}
+		w->no_room = r == -EMFILE;
+		(void)room_made(w->k, r);
 		/* Its end is told by wait; one that only closed its socket is of no more use. */
 		loop_del_io(w->io);
 		w->io = NULL;
@@ -236,12 +202,14 @@ void worker_ended(struct worker *w, const siginfo_t *si)
 	told = w->r.state == WORKER_BUSY || w->r.state == WORKER_KEPT;
 	if (w->r.cancelled)
 		err_set(&err, -ECANCELED, "cancelled");
+	else if (w->no_room)
+		room_explain(&err);
 	else if (si->si_code == CLD_EXITED)
 		err_set(&err, -ECHILD, "worker ended with status %d before its result", si->si_status);
 	else
 		err_set(&err, -ECHILD, "worker killed by signal %d", si->si_status);
 	if (told)
-		tell_result(k, w->r.seq, w->r.id, w->r.state == WORKER_KEPT ? w->r.number : 0, &err);
+		job_tell(k, w->r.seq, w->r.id, w->r.state == WORKER_KEPT ? w->r.number : 0, &err);
 	job_over(w, false);
 	worker_free(w);
 	keeper_check_closed(k);
@@ -272,7 +240,7 @@ struct worker *worker_add(struct keeper *k, const struct worker_rec *r)
 	return w;
 }
 
-static int worker_spawn(struct keeper *k)
+static int try_spawn(struct keeper *k)
 {
 	struct worker_rec r = { .state = WORKER_STARTING, .fd = -1, .pidfd = -1, .session = -1 };
 	int pair[2], fds[3];
@@ -294,6 +262,18 @@ static int worker_spawn(struct keeper *k)
 	r.number = ++k->next_worker;
 	worker_add(k, &r);
 	return 0;
+}
+
+/* Who waits for one is told when that takes long. */
+static int worker_spawn(struct keeper *k)
+{
+	int r = try_spawn(k);
+
+	if (r < 0 && room_made(k, r))
+		r = try_spawn(k);
+	if (r < 0 && ++k->worker_failures >= SPAWN_TRIES)
+		job_fail_all(k, r);
+	return r;
 }
 
 static void count(const struct keeper *k, uint32_t *ret_total, uint32_t *ret_starting, uint32_t *ret_idle)
@@ -319,8 +299,8 @@ static void refill_now(void *arg)
 	k->refill = NULL;
 	/* One that was at work may be back. */
 	count(k, &total, &starting, &idle);
-	if (idle + starting < wanted(k) && worker_spawn(k) < 0)
-		k->worker_failures++;
+	if (idle + starting < wanted(k))
+		(void)worker_spawn(k);
 	worker_refill(k);
 }
 
@@ -355,10 +335,8 @@ void worker_refill(struct keeper *k)
 	count(k, &total, &starting, &idle);
 	while (!k->closing && !k->worker_failures && starting < MIN(k->njobs, STARTING_MAX) &&
 	       total < WORKERS_MAX) {
-		if (worker_spawn(k) < 0) {
-			k->worker_failures++;
+		if (worker_spawn(k) < 0)
 			break;
-		}
 		starting++;
 		total++;
 	}
@@ -413,6 +391,16 @@ static void start_on(struct keeper *k, struct job *j)
 		job_fail(k, j, -ESRCH, "the prepared worker is gone");
 }
 
+/* A new job does not wait out the pause that earlier failures to start a worker have led to. */
+static void try_soon(struct keeper *k)
+{
+	if (k->worker_failures < SPAWN_TRIES)
+		return;
+	k->worker_failures = SPAWN_TRIES - 1;
+	loop_del_timer(k->refill);
+	k->refill = NULL;
+}
+
 void worker_job(struct keeper *k, struct frame *f)
 {
 	const struct kp_job *body = frame_body(f, sizeof(*body));
@@ -433,12 +421,15 @@ void worker_job(struct keeper *k, struct frame *f)
 		job_fail(k, j, -ESHUTDOWN, "the keeper is ending");
 	} else if (!(j->body.fds & KP_FD_PLAN) || (size_t)__builtin_popcount(j->body.fds) != f->nfds) {
 		job_fail(k, j, -EINVAL, "job without its descriptors");
+	} else if (!(j->body.flags & KP_JOB_LESS) && !room_for_more(k)) {
+		job_fail(k, j, -EMFILE, NULL);
 	} else if (j->body.worker) {
 		start_on(k, j);
 	} else {
 		*k->jobs_end = j;
 		k->jobs_end = &j->next;
 		k->njobs++;
+		try_soon(k);
 	}
 	dispatch(k);
 }

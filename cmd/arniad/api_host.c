@@ -44,10 +44,17 @@ static void end_now(void *arg)
 	loop_stop(((struct daemon *)arg)->loop, 0);
 }
 
+static void tear_down(struct daemon *d);
+
 static void on_torn_down(struct daemon *d, const struct kp_result *r, const char *data, void *arg)
 {
 	(void)arg;
 	(void)data;
+	if (r->error.code == -EMFILE && !d->torn_again) { /* the keeper has some in reserve */
+		d->torn_again = true;
+		tear_down(d);
+		return;
+	}
 	if (r->error.code)
 		log_error("shutdown: %s", r->error.text);
 	if (d->shutdown_call && r->error.code)

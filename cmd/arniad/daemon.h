@@ -264,7 +264,7 @@ struct daemon {
 	unsigned setup_tries;
 	int inotify;
 	struct loop_io *inotify_io;
-	bool synced_once, shutting_down, tearing_down, keeper_told_to_end;
+	bool synced_once, shutting_down, tearing_down, torn_again, keeper_told_to_end;
 	struct rpc_call *shutdown_call;
 };
 

@@ -17,6 +17,13 @@ struct job {
 	void *arg;
 };
 
+/* What ends, or must be there before anything is. */
+static bool is_for_less(enum plan_kind kind)
+{
+	return kind == PLAN_DESTROY || kind == PLAN_REMOVE || kind == PLAN_TEMPLATE_REMOVE ||
+	       kind == PLAN_HOST_SETUP || kind == PLAN_HOST_TEARDOWN;
+}
+
 int job_submit(struct daemon *d, const struct job_request *q, uint64_t *ret_seq, struct error *err)
 {
 	struct keeper_job kj = KEEPER_JOB_NONE;
@@ -33,7 +40,7 @@ int job_submit(struct daemon *d, const struct job_request *q, uint64_t *ret_seq,
 	kj.seq = ++d->next_seq;
 	kj.kind = q->kind;
 	kj.worker = q->worker;
-	kj.flags = q->flags;
+	kj.flags = q->flags | (is_for_less(q->kind) ? KP_JOB_LESS : 0);
 	kj.id = q->id ? q->id : "";
 	kj.plan = plan;
 	kj.session = q->session;

@@ -321,8 +321,9 @@ static void clean_end(struct daemon *d, struct machine *m, const struct error *w
 	m->folder_gone = !why->code && m->leaves;
 	m->leaves = false;
 	(void)fail_at("arniad:on-cleaned");
-	/* A worker that was killed says nothing about the machine, and all its steps can be done again. */
-	if (why->code == -ECHILD && m->clean_tries++ < CLEAN_TRIES) {
+	/* A worker that was killed, or a keeper short of descriptors, which has some in reserve, says nothing about the
+	 * machine, and all steps can be done again. */
+	if ((why->code == -ECHILD || why->code == -EMFILE) && m->clean_tries++ < CLEAN_TRIES) {
 		machine_clean(d, m);
 		return;
 	}

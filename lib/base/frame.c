@@ -28,10 +28,11 @@ int frame_send(int s, uint32_t magic, uint32_t type, uint64_t seq, const void *b
 int frame_recv(int s, uint32_t magic, struct frame *f, int flags)
 {
 	size_t nfds = ARRAY_SIZE(f->fds);
+	bool cut = false;
 	long got;
 
 	f->nfds = f->len = 0;
-	got = sock_recv_fds(s, f, FRAME_MAX, f->fds, &nfds, flags);
+	got = sock_recv_cut(s, f, FRAME_MAX, f->fds, &nfds, flags, &cut);
 	if (got <= 0)
 		return (int)got;
 	f->nfds = nfds;
@@ -40,7 +41,7 @@ int frame_recv(int s, uint32_t magic, struct frame *f, int flags)
 		return -EPROTO;
 	}
 	f->len = (size_t)got - sizeof(f->head);
-	return 1;
+	return cut ? -EMFILE : 1;
 }
 
 void frame_done(struct frame *f)

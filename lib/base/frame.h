@@ -23,7 +23,8 @@ struct frame {
 	int fds[16];
 	size_t nfds;
 };
-/* Receive one; 1 = got it, 0 = end, -EAGAIN, -EPROTO for a wrong magic or size (descriptors closed). */
+/* Receive one; 1 = got it, 0 = end, -EAGAIN, -EPROTO for a wrong magic or size (descriptors closed), -EMFILE when
+ * all is there but its descriptors, of which the process may have no more. */
 int frame_recv(int s, uint32_t magic, struct frame *f, int flags);
 void frame_done(struct frame *f); /* closes what is left in fds */
 /* Take descriptor i out of the frame; -1 when absent. */

@@ -85,6 +85,7 @@ struct kp_job {
 	char id[ID_LEN + 1 + 7]; /* container, or exec */
 };
 #define KP_JOB_KEEP 1u /* prepare: the worker stays for a later KP_JOB naming it */
+#define KP_JOB_LESS 4u /* it takes something away: done also when the keeper is short of descriptors */
 #define KP_JOB_STDIN 2u /* the session's input goes to the program's stdin (else it is closed at once) */
 struct kp_spares {
 	uint32_t n;

@@ -178,7 +178,7 @@ static bool collect_fds(struct cmsghdr *c, int *fds, size_t room, size_t *have)
 	return fit;
 }
 
-long sock_recv_fds(int s, void *p, size_t n, int *fds, size_t *nfds, int flags)
+long sock_recv_cut(int s, void *p, size_t n, int *fds, size_t *nfds, int flags, bool *ret_cut)
 {
 	struct iovec iov = { .iov_base = p, .iov_len = n };
 	union fd_control control;
@@ -199,14 +199,26 @@ long sock_recv_fds(int s, void *p, size_t n, int *fds, size_t *nfds, int flags)
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 			fit = collect_fds(c, fds, room, &have) && fit;
+	/* There is always room for as many as a message can carry: it is the process that may have no more. */
+	*ret_cut = m.msg_flags & MSG_CTRUNC;
 	if (!fit || m.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) {
 		for (size_t i = 0; i < have; i++)
 			fd_close(&fds[i]);
-		return -EPROTO;
+		have = 0;
 	}
+	if (!fit || m.msg_flags & MSG_TRUNC)
+		return -EPROTO;
 	if (nfds)
 		*nfds = have;
 	return got;
+}
+
+long sock_recv_fds(int s, void *p, size_t n, int *fds, size_t *nfds, int flags)
+{
+	bool cut = false;
+	long got = sock_recv_cut(s, p, n, fds, nfds, flags, &cut);
+
+	return cut && got >= 0 ? -EPROTO : got;
 }
 
 int sock_peer(int s, struct sock_peer *ret)

@@ -21,6 +21,9 @@ long sock_send_fds(int s, const void *p, size_t n, const int *fds, size_t nfds);
  * the room; more than that, MSG_CTRUNC or (SEQPACKET) MSG_TRUNC: everything is closed and -EPROTO returned.
  * 0 = end of stream; all that the peer had sent comes before, also when it closed with something of ours unread. */
 long sock_recv_fds(int s, void *p, size_t n, int *fds, size_t *nfds, int flags);
+/* The same, but a message whose descriptors the kernel has dropped, since the process may have no more, is received without
+ * any, and *ret_cut set. */
+long sock_recv_cut(int s, void *p, size_t n, int *fds, size_t *nfds, int flags, bool *ret_cut);
 struct sock_peer {
 	pid_t pid;
 	uid_t uid;

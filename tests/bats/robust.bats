@@ -154,3 +154,61 @@ events_of() {
     *) [[ "$(events_of cut)" == "create start-failed" ]] ;;
   esac
 }
+
+# files_left N: the keeper may open N more files than it has open now.
+files_left() {
+  local k
+  k=$(keeper_pid)
+  prlimit --pid "$k" --nofile="$(($(find "/proc/$k/fd" -mindepth 1 | wc -l) + $1)):"
+}
+files_unlimited() {
+  local k
+  k=$(keeper_pid)
+  prlimit --pid "$k" --nofile="$(awk '/^Max open files/ {print $5}' "/proc/$k/limits"):"
+}
+# Run machines until there is no room for another.
+fill_up() {
+  for i in {1..30}; do
+    in_time 60 run -d --name "m$i" busybox sleep 100000
+    [[ "$status" -eq 0 ]] || return 0
+  done
+  echo "all of 30 started"
+  return 1
+}
+
+@test "a keeper out of descriptors: one line, no hang, and what is there can be removed" {
+  arnia run -d --name first busybox sleep 100000
+  for left in 0 1 2 3 5 8 13; do
+    files_left "$left"
+    fill_up
+    one_line_error 125 "the keeper may have no more than"
+    in_time 60 run -d busybox sleep 100000
+    one_line_error 125 "the keeper may have no more than"
+    in_time 60 exec first true
+    one_line_error 125 "the keeper may have no more than"
+    in_time 60 list
+    [[ "$status" -eq 0 ]]
+    in_time 60 logs first
+    [[ "$status" -eq 0 ]]
+    in_time 60 stop -t 0 first
+    [[ "$status" -eq 0 && "$(state_of first)" == stopped ]]
+    in_time 60 start first
+    [[ "$status" -eq 0 ]] || one_line_error 8 "the keeper may have no more than"
+    arnia list -q | grep -v "$(id_of first)" | xargs -r timeout 60 nsenter "--net=/run/netns/$HOST_NS" "$ARNIA_BIN/arnia" rm -f
+    files_unlimited
+    in_time 60 run --rm busybox echo again
+    [[ "$output" == again ]]
+    [[ "$(state_of first)" == running ]] || arnia start first
+  done
+  kill -0 "$(keeper_pid)"
+}
+
+@test "an instance whose keeper is out of descriptors can be shut down" {
+  arnia run -d --name last busybox sleep 100000
+  files_left 4
+  fill_up
+  in_time 60 host shutdown --kill -y
+  [[ "$status" -eq 0 ]]
+  wait_until 100 instance_is_gone
+  [[ "$(arnia list -q | wc -l)" -gt 0 ]] # the next instance starts
+}

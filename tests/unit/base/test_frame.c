@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/unit/base/unit.h"
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include "lib/base/fd.h"
 #include "lib/base/frame.h"
@@ -125,6 +126,34 @@ static void test_fds(void **state)
 		close(fds[i]);
 }
 
+/* Who may open no more files still hears what was said. */
+static void test_no_more_files(void **state)
+{
+	struct rlimit old, low;
+	struct frame f;
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), twice[2] = { fd, fd };
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = (rlim_t)fd + 2; /* one more, not two */
+	assert_int_equal(frame_send(ends.a, MAGIC, 7, 8, "text", 5, twice, 2), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(frame_recv(ends.b, MAGIC, &f, 0), -EMFILE);
+	assert_int_equal(f.nfds, 0);
+	assert_int_equal(f.head.type, 7);
+	assert_int_equal(f.head.seq, 8);
+	assert_int_equal(f.len, 5);
+	assert_string_equal((char *)f.body, "text");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(frame_send(ends.a, MAGIC, 7, 8, "text", 5, twice, 2), 0);
+	assert_int_equal(frame_recv(ends.b, MAGIC, &f, 0), 1);
+	assert_int_equal(f.nfds, 2);
+	assert_int_equal(f.fds[0], fd + 1); /* those of the first have not stayed */
+	frame_done(&f);
+	close(fd);
+}
+
 static void test_wrong_magic(void **state)
 {
 	struct frame f;
@@ -183,6 +212,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_round_trip),  T(test_sizes), T(test_too_long_with_fds), T(test_fds),
+		T(test_no_more_files),
 		T(test_wrong_magic), T(test_room),  T(test_flood),
 	};
 

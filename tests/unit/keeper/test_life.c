@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "tests/unit/keeper/harness.h"
@@ -215,6 +216,40 @@ static void test_cancel(void **state)
 	assert_int_equal(rig_result(r, seq, NULL), -ECANCELED);
 }
 
+/* Nothing new is begun without descriptors in reserve; what takes away is, and nobody waits for ever. */
+static void test_out_of_descriptors(void **state)
+{
+	struct rig *r = *state;
+	struct rig_job start = { .id = ID(1), .plan = "pipe 0\nexec sleep 600", .session = -1 };
+	struct rig_job end = { .id = ID(2), .plan = "progress 0", .session = -1, .flags = KP_JOB_LESS };
+	pid_t first = rig_run(r, ID(3), "pipe 0\nexec sleep 600", -1, 0);
+	struct rlimit old, low;
+	struct kp_result res;
+
+	assert_int_equal(prlimit(r->keeper, RLIMIT_NOFILE, NULL, &old), 0);
+	for (unsigned used = 8; used < 48; used++) {
+		low = (struct rlimit){ used, old.rlim_max };
+		assert_int_equal(prlimit(r->keeper, RLIMIT_NOFILE, &low, NULL), 0);
+		if (rig_result(r, rig_job(r, &start), &res) == 0) {
+			kill(res.pid, SIGKILL);
+			rig_exit(r, ID(1));
+			rig_forget(r, ID(1));
+		} else {
+			assert_int_equal(res.error.code, -EMFILE);
+			assert_int_equal(res.error.kind, ERR_REFUSED);
+		}
+	}
+	low.rlim_cur = 8; /* nothing at all: what is in reserve is in use */
+	assert_int_equal(prlimit(r->keeper, RLIMIT_NOFILE, &low, NULL), 0);
+	assert_int_equal(rig_result(r, rig_job(r, &start), NULL), -EMFILE);
+	assert_true(process_lives(first));
+	assert_int_equal(prlimit(r->keeper, RLIMIT_NOFILE, &old, NULL), 0);
+	assert_int_equal(rig_result(r, rig_job(r, &end), NULL), 0);
+	assert_int_equal(rig_result(r, rig_job(r, &start), &res), 0);
+	kill(res.pid, SIGKILL);
+	kill(first, SIGKILL);
+}
+
 static void test_progress(void **state)
 {
 	struct rig *r = *state;
@@ -369,6 +404,7 @@ int main(void)
 		T(test_worker_killed_before_adoption),
 		T(test_worker_killed_after_adoption),
 		T(test_cancel),
+		T(test_out_of_descriptors),
 		T(test_progress),
 		T(test_prepared_worker),
 		T(test_worker_used_once),
