@@ -4,6 +4,7 @@
  * ends with the program's status. See arnia-init(8).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "cmd/arnia-init/sys.h"
+#include "lib/base/initproto.h"
 
 #define EXIT_USAGE 2
 #define EXIT_FAILED 125
@@ -25,6 +27,7 @@ typedef uint64_t kmask; /* the kernel's signal set: one bit per signal */
 struct request {
 	char **argv, **envp;
 	bool group; /* signals go to the program's whole process group */
+	int report; /* told when the program cannot be executed; -1 */
 };
 
 void init_main(const long *stack) __attribute__((noreturn, used));
@@ -86,6 +89,13 @@ static const char *exec_error_text(long error)
 	}
 }
 
+static void tell(int report, long error)
+{
+	const struct init_report r = { GUEST_MAGIC, GUEST_NO_EXEC, 0, (int32_t)error, 0 };
+
+	sys(SYS_write, report, (long)&r, sizeof(r), 0);
+}
+
 /* The child: a process group of its own, in the foreground when there is a console, as a shell would start
  * it. */
 static void run_program(const struct request *rq, kmask mask) __attribute__((noreturn));
@@ -98,8 +108,13 @@ static void run_program(const struct request *rq, kmask mask)
 	/* SIGTTOU is blocked, so a background group may ask; ENOTTY without a console. */
 	sys(SYS_ioctl, STDIN_FILENO, TIOCSPGRP, (long)&pid, 0);
 	set_mask(mask);
+	if (rq->report >= 0)
+		sys(SYS_fcntl, rq->report, F_SETFD, FD_CLOEXEC, 0);
 	error = sys(SYS_execve, (long)rq->argv[0], (long)rq->argv, (long)rq->envp, 0);
-	say(rq->argv[0], ": ", exec_error_text(error));
+	if (rq->report >= 0)
+		tell(rq->report, error);
+	else
+		say(rq->argv[0], ": ", exec_error_text(error));
 	end(error == -ENOENT || error == -ENOTDIR ? EXIT_NO_COMMAND : EXIT_CANNOT_RUN);
 }
 
@@ -116,18 +131,42 @@ static void reap(int program)
 		end(EXIT_FAILED);
 }
 
+static bool is_option(const char *arg, char letter)
+{
+	return arg[0] == '-' && arg[1] == letter && !arg[2];
+}
+
+/* At most four digits; -1 for anything else. */
+static int descriptor(const char *arg)
+{
+	int n = 0;
+
+	for (int i = 0; arg[i]; i++) {
+		if (arg[i] < '0' || arg[i] > '9' || i == 4)
+			return -1;
+		n = n * 10 + arg[i] - '0';
+	}
+	return arg[0] ? n : -1;
+}
+
 static bool parse(const long *stack, struct request *ret)
 {
 	long argc = stack[0];
 	char **argv = (char **)(stack + 1);
 	long i = 1;
 
-	*ret = (struct request){ .envp = argv + argc + 1 };
-	if (i < argc && argv[i][0] == '-' && argv[i][1] == 'g' && !argv[i][2]) {
+	*ret = (struct request){ .envp = argv + argc + 1, .report = -1 };
+	if (i < argc && is_option(argv[i], 'g')) {
 		ret->group = true;
 		i++;
 	}
-	if (i + 1 >= argc || argv[i][0] != '-' || argv[i][1] != '-' || argv[i][2])
+	if (i + 1 < argc && is_option(argv[i], 'e')) {
+		ret->report = descriptor(argv[i + 1]);
+		if (ret->report < 0)
+			return false;
+		i += 2;
+	}
+	if (i + 1 >= argc || !is_option(argv[i], '-'))
 		return false;
 	ret->argv = argv + i + 1;
 	return true;
@@ -147,7 +186,7 @@ void init_main(const long *stack)
 	int program;
 
 	if (!parse(stack, &rq)) {
-		say("usage: arnia-init [-g] -- PROGRAM [ARGUMENT...]", "", "");
+		say("usage: arnia-init [-g] [-e FD] -- PROGRAM [ARGUMENT...]", "", "");
 		end(EXIT_USAGE);
 	}
 	sys(SYS_prctl, PR_SET_NAME, (long)"arnia-init", 0, 0);
@@ -156,6 +195,8 @@ void init_main(const long *stack)
 	program = (int)sys(SYS_clone, SIGCHLD, 0, 0, 0);
 	if (program == 0)
 		run_program(&rq, mask);
+	if (rq.report >= 0)
+		sys(SYS_close, rq.report, 0, 0, 0);
 	if (program < 0) {
 		say("fork: ", exec_error_text(program), "");
 		end(EXIT_FAILED);

@@ -232,6 +232,16 @@ static int take_error(const struct frame *f, struct error *err)
 	return copy.code;
 }
 
+/* From arnia-init: a program that only execve(2) could judge. */
+static int take_no_exec(const struct job *j, const struct frame *f, struct error *err)
+{
+	const int32_t *error = frame_body(f, sizeof(*error));
+
+	if (!error || *error >= 0 || *error < -4095)
+		return err_set(err, -EPROTO, "a failed execution without its error");
+	return guest_exec_failed(j->plan->process.argv.v[0], *error, err);
+}
+
 /* A guest that fails before it has read GO resets the socket, which is told once and before the frames that
  * it sent. Nothing is done between a GO and this: the guest runs in our memory. */
 static int hear(const struct child *c, struct frame *f)
@@ -257,6 +267,8 @@ int child_go_and_wait(const struct job *j, const struct child *c, struct steps g
 			r = pass_master(j, &f, err);
 		else if (f.head.type == GUEST_ERROR)
 			r = take_error(&f, err);
+		else if (f.head.type == GUEST_NO_EXEC && j->w->board->last_act)
+			r = take_no_exec(j, &f, err);
 		else
 			r = err_set(err, -EPROTO, "a frame of type %u from the new process", f.head.type);
 		frame_done(&f);

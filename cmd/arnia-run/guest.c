@@ -240,8 +240,11 @@ int guest_caps(void *ctx, struct error *err)
 int guest_program(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
+	int r = env_find_program(&g->plan->process, g->program, err);
 
-	return env_find_program(&g->plan->process, g->program, err);
+	if (r == 0 && g->plan->process.init)
+		g->plain = program_is_plain(g->program);
+	return r;
 }
 
 int guest_rlimits(void *ctx, struct error *err)
@@ -272,12 +275,10 @@ int guest_seccomp(void *ctx, struct error *err)
 	return g->plan->sandbox.no_new_privs ? seccomp_load(&g->plan->sandbox, err) : 0;
 }
 
-/* As execve(2) wants it. arnia-init is given the program as found, since it does not search PATH. */
-static void make_argv(struct guest *g)
+/* head (n strings), then v from its element `skip` on, as execve(2) wants them. */
+static void make_argv(struct guest *g, const char *const *head, size_t n, size_t skip)
 {
-	const char *head[] = { "arnia-init", "--", g->program };
 	const struct strv *v = &g->plan->process.argv;
-	size_t n = g->plan->process.init ? ARRAY_SIZE(head) : 0, skip = n ? 1 : 0;
 
 	g->argv = mem_alloc_n(n + v->n - skip + 1, sizeof(*g->argv));
 	if (n)
@@ -285,11 +286,30 @@ static void make_argv(struct guest *g)
 	memcpy(g->argv + n, v->v + skip, (v->n - skip) * sizeof(*g->argv));
 }
 
-/* From the sealed memfd, which nothing inside can overwrite (CVE-2019-5736). */
-static void exec_init(const struct guest *g)
+int guest_exec_failed(const char *program, int error, struct error *err)
 {
-	char path[32];
+	err_set_kind(err, error, error == -ENOENT ? ERR_NO_COMMAND : ERR_CANNOT_RUN, "run %s: %s", program,
+		     strerrordesc_np(-error) ?: "unknown error");
+	if (error == -ENOENT)
+		err_hint(err, "the file is there, but the interpreter or loader that it names is not");
+	else if (error == -ENOEXEC)
+		err_hint(err, "it is not for this kind of machine, or a script that does not begin with #!");
+	return error;
+}
 
+/* From the sealed memfd, which nothing inside can overwrite (CVE-2019-5736). It is given the program as
+ * found, since it does not search PATH. */
+static void exec_init(struct guest *g)
+{
+	char fd[16], path[32];
+	const char *told[] = { "arnia-init", "-e", fd, "--", g->program }, *plain[] = { "arnia-init", "--", g->program };
+
+	snprintf(fd, sizeof(fd), "%d", g->report);
+	/* It goes on with our socket, and closes it. */
+	if (!g->plain && fd_cloexec(g->report, false) == 0)
+		make_argv(g, told, ARRAY_SIZE(told), 1);
+	else
+		make_argv(g, plain, ARRAY_SIZE(plain), 1);
 	execveat(g->w->init, "", g->argv, g->env, AT_EMPTY_PATH);
 	/* A profile without execveat(2). */
 	if (errno != EPERM && errno != ENOSYS)
@@ -301,20 +321,16 @@ static void exec_init(const struct guest *g)
 int guest_exec(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
-	const char *what = g->plan->process.init ? "arnia-init" : g->program;
 	int e;
 
-	make_argv(g);
 	g->w->board->last_act = 1;
-	if (g->plan->process.init)
+	if (g->plan->process.init) {
 		exec_init(g);
-	else
+	} else {
+		make_argv(g, NULL, 0, 0);
 		execve(g->program, g->argv, g->env);
+	}
 	e = errno;
 	g->w->board->last_act = 0;
-	err_set_kind(err, -e, e == ENOENT ? ERR_NO_COMMAND : ERR_CANNOT_RUN, "run %s: %s", what,
-		     strerrordesc_np(e));
-	if (e == ENOENT)
-		err_hint(err, "the file is there, but the interpreter or loader that it names is not");
-	return -e;
+	return guest_exec_failed(g->plan->process.init ? "arnia-init" : g->program, -e, err);
 }

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 #include "cgroup/cgroup.h"
 #include "lib/base/error.h"
+#include "lib/base/initproto.h"
 #include "lib/base/instance.h"
 #include "lib/base/kproto.h"
 #include "lib/base/proc.h"
@@ -171,7 +172,7 @@ int allowance_take(const struct plan *p, struct allowance *ret, struct error *er
 void allowance_return(struct allowance *a);
 
 /* ---- guest.c, guest_start.c: the child ---- */
-#define GUEST_MAGIC 0x61726702u
+/* GUEST_MAGIC and GUEST_NO_EXEC are of lib/base/initproto.h. */
 enum guest_frame { GUEST_GO = 1, GUEST_MASTER, GUEST_ERROR };
 struct guest {
 	struct worker *w;
@@ -186,6 +187,7 @@ struct guest {
 	struct sandbox_user user;
 	char *home, **env, **argv; /* kept for the worker, which frees what its guest could not */
 	char program[4096];
+	bool plain; /* it will run: arnia-init need not tell whether it did */
 };
 #define GUEST_NONE                                                                                           \
 	((struct guest){ .far_report = -1, .report = -1, .io = { -1, -1, -1 }, .target = -1, .root = -1, .slave = -1 })
@@ -194,6 +196,8 @@ int guest_run(void *guest);
 /* By the worker, when the guest is gone or runs its program. */
 void guest_done(struct guest *g);
 
+/* What to say when `program` could not be executed; returns `error`. */
+int guest_exec_failed(const char *program, int error, struct error *err);
 /* Steps that start and exec share (guest.c). */
 int guest_forget(void *ctx, struct error *err);
 int guest_go(void *ctx, struct error *err);

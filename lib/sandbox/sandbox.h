@@ -2,6 +2,7 @@
 #ifndef ARNIA_SANDBOX_H
 #define ARNIA_SANDBOX_H
 /* The last things done to a process before it becomes the container's program, each one job; used by the start's guest and by exec. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include "lib/base/error.h"
@@ -75,6 +76,9 @@ int pty_take(int slave, struct error *err);
 
 /* env.c: look argv[0] up by PATH inside; 0, or -ENOENT (kind NO_COMMAND) / -EACCES (kind CANNOT_RUN) / -EISDIR. ret has PATH_MAX room. */
 int env_find_program(const struct process_config *p, char *ret, struct error *err);
+/* program.c: true when execve(2) will take this file: an executable of this machine whose loader is there, or a script for one. False is no verdict:
+ * it may be missing a part, unreadable, or of a format that only the kernel knows. */
+bool program_is_plain(const char *path);
 const char *env_get(const struct strv *env, const char *name);
 /* Directory change that cannot be tricked: chdir, then getcwd must start with '/' (CVE-2024-21626). Made when missing if `create`. */
 int cwd_apply(const char *cwd, bool create, struct error *err);

@@ -33,6 +33,45 @@ teardown() {
   one_line_error 125 no-such-image
 }
 
+@test "a program that cannot be executed fails the start: 127, 126, with and without an init, detached, as JSON" {
+  local dir="$BATS_TEST_TMPDIR/bin" how
+  mkdir "$dir"
+  printf '#!/no/such/interpreter\n' > "$dir/no-interpreter"
+  printf 'echo no first line\n' > "$dir/no-first-line"
+  printf '\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\377\377' > "$dir/other-machine"
+  head -c 4096 "$ARNIA_BIN/arnia-init" | sed 's,ELF,FLE,' > "$dir/damaged"
+  chmod 755 "$dir"/*
+  echo data > "$dir/data"
+  while IFS='|' read -r program code text; do
+    for how in --init --no-init; do
+      run_arnia run --rm $how -v "$dir:/x" busybox "$program"
+      one_line_error "$code" "$text"
+      run_arnia run -d --rm $how -v "$dir:/x" busybox "$program"
+      one_line_error "$code" "$text"
+    done
+    run_arnia --json-errors run --rm -v "$dir:/x" busybox "$program"
+    [[ "$status" -eq "$code" && -z "$output" && "$(jq -r .error <<< "$stderr")" == *"$text"* ]]
+  done << 'EOF'
+/x/no-interpreter|127|run /x/no-interpreter: No such file or directory
+/x/no-first-line|126|run /x/no-first-line: Exec format error
+/x/other-machine|126|run /x/other-machine: Exec format error
+/x/damaged|126|run /x/damaged: Exec format error
+/x/data|126|/x/data: cannot be run: Permission denied
+/x|126|/x: cannot be run: Is a directory
+/x/absent|127|/x/absent: command not found
+EOF
+  # What the kernel alone can judge and does take.
+  cp "$(command -v busybox)" "$dir/sh"
+  printf '#!/x/one\n' > "$dir/two"
+  printf '#!/x/sh\necho "run by $0"; echo /proc/1/fd/*\n' > "$dir/one"
+  chmod 755 "$dir/one" "$dir/two"
+  chmod 711 "$dir/sh"
+  run_arnia run --rm -v "$dir:/x" busybox /x/two
+  [[ "$status" -eq 0 && "$output" == $'run by /x/one\n/proc/1/fd/0 /proc/1/fd/1 /proc/1/fd/2' ]]
+  run_arnia run --rm -u 1000 -v "$dir:/x" busybox /x/sh -c 'echo unreadable; exit 3'
+  [[ "$status" -eq 3 && "$output" == unreadable ]]
+}
+
 @test "run -i passes standard input and its end" {
   run bash -c "echo 'through' | nsenter --net=/run/netns/$HOST_NS $ARNIA_BIN/arnia run -i --rm busybox cat"
   [[ "$status" -eq 0 && "$output" == through ]]

@@ -14,6 +14,7 @@
 #include "tests/unit/keeper/harness.h"
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
+#include "lib/base/initproto.h"
 #include "lib/base/proc.h"
 #include "lib/base/str.h"
 
@@ -276,11 +277,57 @@ static void test_memory(void **state)
 	assert_int_equal(WEXITSTATUS(status), 128 + SIGTERM);
 }
 
+/* What is told on the descriptor of -e: 0 when it just ends, else the error. */
+static int told(const char *program, int want_status)
+{
+	struct init_report report = { 0 };
+	int pair[2], spare;
+	char number[16];
+	ssize_t n;
+	struct run r;
+
+	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
+	fd_cloexec(pair[1], false);
+	snprintf(number, sizeof(number), "%d", pair[1]);
+	r = START("-e", number, "--", program, "-c", "exec sleep 1000");
+	close(pair[1]);
+	wait_readable(pair[0]);
+	n = read(pair[0], &report, sizeof(report));
+	/* The end comes while the program still runs: it holds no copy. */
+	if (n > 0) {
+		assert_int_equal(n, sizeof(report));
+		assert_true(report.magic == GUEST_MAGIC && report.type == GUEST_NO_EXEC);
+		assert_int_equal(read(pair[0], &spare, 1), 0);
+		assert_int_equal(read(r.out, &spare, 1), 0);
+	} else {
+		kill(r.pid, SIGKILL);
+	}
+	close(pair[0]);
+	assert_int_equal(wait_end(&r), want_status);
+	return n > 0 ? report.error : (int)n;
+}
+
+static void test_told(void **state)
+{
+	char text[256];
+	struct run r;
+
+	(void)state;
+	assert_int_equal(told("/nonexistent/program", 127), -ENOENT);
+	assert_int_equal(told("/etc/passwd", 126), -EACCES);
+	assert_int_equal(told("/bin/sh", -1), 0);
+	r = START("-e", "x", "--", "/bin/true");
+	expect(&r, "\n", text, sizeof(text));
+	assert_true(str_starts(text, "arnia-init: usage: "));
+	assert_int_equal(wait_end(&r), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_cannot_run),
+		cmocka_unit_test(test_told),
 		cmocka_unit_test(test_arguments),
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_group),
