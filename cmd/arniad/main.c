@@ -128,7 +128,7 @@ static void usage(FILE *f)
 
 int main(int argc, char **argv)
 {
-	static struct daemon d = { .listen_fd = -1, .lock_fd = -1, .cgroup_root = -1, .inotify = -1 };
+	struct daemon d = { .listen_fd = -1, .lock_fd = -1, .cgroup_root = -1, .inotify = -1 };
 	struct error err = { 0 };
 	char now[40];
 	int r;
