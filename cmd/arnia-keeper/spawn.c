@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -17,6 +19,7 @@
 #define FIRST_FD 3
 #define SEARCH_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define CANNOT_RUN 127
+#define STACK (64u << 10)
 
 extern char **environ;
 
@@ -33,7 +36,15 @@ static bool is_passed_on(const char *entry)
 	return false;
 }
 
-static char **clean_environment(bool listen)
+/* What the child needs, made before it is there: it runs in our memory (proc_spawn), and we wait. */
+struct task {
+	const struct keeper *k;
+	const struct spawn *s;
+	char *path, **env;
+	char listen_pid[32];
+};
+
+static char **clean_environment(struct task *t)
 {
 	char **env;
 	size_t n = 0;
@@ -47,18 +58,18 @@ static char **clean_environment(bool listen)
 			env[n++] = *e;
 	env[n++] = SEARCH_PATH;
 	env[n++] = "HOME=/root";
-	if (listen) {
+	if (t->s->listen) {
 		env[n++] = "LISTEN_FDS=1";
-		env[n++] = str_fmt("LISTEN_PID=%d", (int)getpid());
+		env[n++] = t->listen_pid;
 	}
 	return env;
 }
 
-static void run_child(const struct keeper *k, const struct spawn *s) __attribute__((noreturn));
-static void run_child(const struct keeper *k, const struct spawn *s)
+static int run_child(void *arg)
 {
+	struct task *t = arg;
+	const struct spawn *s = t->s;
 	char *argv[] = { (char *)s->program, NULL };
-	auto_free char *path = str_fmt("%s/%s", k->in.lib, s->program);
 	sigset_t none;
 
 	setsid();
@@ -69,27 +80,36 @@ static void run_child(const struct keeper *k, const struct spawn *s)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (!s->protect)
 		file_write_ctl_at(AT_FDCWD, "/proc/self/oom_score_adj", PROC_SUPER_MAGIC, "0", NULL);
-	for (size_t i = 0; i < k->nroom; i++) /* this needs some, too */
-		close(k->room[i]);
+	for (size_t i = 0; i < t->k->nroom; i++) /* this needs some, too */
+		close(t->k->room[i]);
+	snprintf(t->listen_pid, sizeof(t->listen_pid), "LISTEN_PID=%d", (int)getpid());
 	if (fd_arrange(s->fds, s->nfds, FIRST_FD) == 0)
-		execve(path, argv, clean_environment(s->listen));
-	_exit(CANNOT_RUN);
+		execve(t->path, argv, t->env);
+	return CANNOT_RUN;
 }
 
 pid_t spawn(const struct keeper *k, const struct spawn *s, int *ret_pidfd)
 {
-	struct proc_clone c = { .exit_signal = SIGCHLD, .cgroup_fd = s->cgroup, .ret_pidfd = ret_pidfd };
+	struct proc_clone c = { .flags = CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD, .cgroup_fd = s->cgroup,
+				.ret_pidfd = ret_pidfd };
+	struct task t = { .k = k, .s = s };
+	struct proc_stack stack;
 	pid_t pid = fail_at("keeper-spawn");
 
+	if (pid == 0)
+		pid = proc_stack_new(STACK, &stack);
 	if (pid < 0)
 		return pid;
-	pid = proc_clone3(&c);
+	t.path = str_fmt("%s/%s", k->in.lib, s->program);
+	t.env = clean_environment(&t);
+	pid = proc_spawn(&c, &stack, run_child, &t);
 	/* Its cgroup may have been removed, or the kernel refuses: better in ours than not at all. */
 	if (pid < 0 && c.cgroup_fd >= 0) {
 		c.cgroup_fd = -1;
-		pid = proc_clone3(&c);
+		pid = proc_spawn(&c, &stack, run_child, &t);
 	}
-	if (pid == 0)
-		run_child(k, s);
+	proc_stack_free(&stack);
+	free(t.env);
+	free(t.path);
 	return pid;
 }

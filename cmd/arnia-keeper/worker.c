@@ -18,7 +18,7 @@
 #define WORKERS_MAX 64 /* prepared ones not counted */
 #define STARTING_MAX 4
 #define SPAWN_TRIES 6 /* then those who wait are told */
-#define REFILL_MS 10 /* after the last job: it has the processors to itself first */
+#define REFILL_MS 30 /* after the last job: it has the processors to itself first, and its worker may be back by then */
 #define REFILL_MAX_MS 5000
 #define TRIM_MS 250 /* after the last job; another rush would need them again */
 #define ORPHAN_BIT (1ull << 63)

@@ -92,12 +92,16 @@ static int wait_ready(int fd, int messages, const struct instance *in, struct er
 	return -ECONNREFUSED;
 }
 
-static int start_daemon(const struct instance *in, struct error *err)
+static int start_daemon(struct error *err)
 {
-	auto_free char *program = str_fmt("%s/arnia-keeper", in->lib);
 	auto_fd int null = -1, messages = -1, ready = -1, ready_end = -1;
-	int p[2], r;
+	auto_free char *program = NULL;
+	struct instance in;
+	int p[2], r = instance_load(&in, err);
 
+	if (r < 0)
+		return r;
+	program = str_fmt("%s/arnia-keeper", in.lib);
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return err_sys(err, -errno, "start the daemon");
 	ready = p[0];
@@ -114,7 +118,7 @@ static int start_daemon(const struct instance *in, struct error *err)
 		return r;
 	}
 	fd_close(&ready_end);
-	return wait_ready(ready, messages, in, err);
+	return wait_ready(ready, messages, &in, err);
 }
 
 /*
@@ -138,11 +142,9 @@ static bool keeper_is_gone(const struct instance *in, struct rpc_client *client)
 
 void cli_start_keeper(const struct cli *c)
 {
-	struct instance in;
-
 	/* Where one runs already the new one sees that and ends. What goes wrong, the daemon's answers tell. */
-	if (geteuid() == 0 && !c->no_start && instance_load(&in, NULL) == 0)
-		(void)start_daemon(&in, NULL);
+	if (geteuid() == 0 && !c->no_start)
+		(void)start_daemon(NULL);
 }
 
 static void explain_unreachable(const struct cli *c, const struct instance *in, int code, struct error *err)
@@ -165,7 +167,7 @@ int cli_connect(const struct cli *c, struct rpc_client **ret, struct error *err)
 {
 	struct instance in;
 	auto_free char *path = NULL;
-	int r = instance_load(&in, err);
+	int r = instance_locate(&in, err);
 
 	if (r < 0)
 		return r;
@@ -174,7 +176,7 @@ int cli_connect(const struct cli *c, struct rpc_client **ret, struct error *err)
 	if (r == 0 && geteuid() == 0 && !c->no_start && keeper_is_gone(&in, *ret))
 		cli_start_keeper(c);
 	if ((r == -ENOENT || r == -ECONNREFUSED) && geteuid() == 0 && !c->no_start) {
-		r = start_daemon(&in, err);
+		r = start_daemon(err);
 		if (r == 0)
 			r = rpc_client_open(path, ret, err);
 	}
@@ -196,7 +198,7 @@ int cli_next(struct cli *c, json **ret, bool *more, struct error *err)
 	if (r == -ETIMEDOUT && err->kind == ERR_TIMEOUT)
 		err_set_kind(err, r, ERR_TIMEOUT, "no answer within %d ms; the operation goes on",
 			     c->timeout_ms);
-	if (r == -ECONNREFUSED && err->kind == ERR_UNREACHABLE && instance_load(&in, NULL) == 0)
+	if (r == -ECONNREFUSED && err->kind == ERR_UNREACHABLE && instance_locate(&in, NULL) == 0)
 		err_hint(err, "see %.180s/log/", in.run);
 	return r < 0 ? r : 0;
 }
@@ -228,7 +230,7 @@ int cli_reconnect(const struct cli *c, struct rpc_client **ret, struct error *er
 	uint64_t until = time_mono_ms() + RETURN_MS;
 	auto_fd int notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	struct instance in;
-	int r = instance_load(&in, err);
+	int r = instance_locate(&in, err);
 
 	if (r < 0)
 		return r;

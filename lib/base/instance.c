@@ -100,12 +100,12 @@ static int load_program_folders(struct instance *in, struct error *err)
 	return 0;
 }
 
-int instance_load(struct instance *in, struct error *err)
+static int load(struct instance *in, bool folders, struct error *err)
 {
 	struct instance new = { .slot = -1 };
 	int r = load_root(&new, err);
 
-	if (r == 0)
+	if (r == 0 && folders)
 		r = load_program_folders(&new, err);
 	if (r < 0)
 		return r;
@@ -113,6 +113,16 @@ int instance_load(struct instance *in, struct error *err)
 		new.slot = 0;
 	*in = new;
 	return 0;
+}
+
+int instance_load(struct instance *in, struct error *err)
+{
+	return load(in, true, err);
+}
+
+int instance_locate(struct instance *in, struct error *err)
+{
+	return load(in, false, err);
 }
 
 static int make_dir(const char *path, mode_t mode)

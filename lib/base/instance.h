@@ -35,6 +35,8 @@ struct instance {
  * Build tree: `lib` is this program's folder, `share` ../share/arnia. Installed: PREFIX/bin/arnia has its programs in
  * PREFIX/libexec/arnia, and `share` is PREFIX/share/arnia for both. ARNIA_ROOT not absolute: -EINVAL, kind USAGE. */
 int instance_load(struct instance *in, struct error *err);
+/* Only `root`, `run`, `state` and `slot`, for who needs no program and no data: nothing is looked up. */
+int instance_locate(struct instance *in, struct error *err);
 /* Make the folders and claim a slot (symlinks /run/arnia-slots/NN -> root; a slot whose root is gone is free). Root only.
  * Test builds take another registry folder from ARNIA_SLOTS_DIR. All 15 taken: kind REFUSED. */
 int instance_prepare(struct instance *in, struct error *err);
