@@ -370,6 +370,15 @@ static void on_synced(void *arg)
 	set_up_host(d);
 }
 
+/* The folder was taken away and made again while nobody held us: another daemon has its lock. */
+static bool is_displaced(const struct daemon *d)
+{
+	auto_free char *path = str_fmt("%s/arniad.lock", d->in.run);
+	struct stat own, now;
+
+	return fstat(d->lock_fd, &own) == 0 && (lstat(path, &now) < 0 || now.st_ino != own.st_ino || now.st_dev != own.st_dev);
+}
+
 static void on_lost(void *arg)
 {
 	struct daemon *d = arg;
@@ -377,6 +386,11 @@ static void on_lost(void *arg)
 
 	if (d->keeper_told_to_end)
 		return;
+	if (is_displaced(d)) {
+		log_warn("%s is another daemon's now", d->in.run);
+		loop_stop(d->loop, 0);
+		return;
+	}
 	err_set_kind(&why, -EPIPE, ERR_FAILED, "the keeper ended while the work was going on");
 	err_hint(&why, "what was begun goes on with the next one, which any arnia command as root starts");
 	log_warn("the keeper is gone; waiting for the next one");

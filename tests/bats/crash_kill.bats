@@ -110,6 +110,18 @@ is_served() {
   truth counts
 }
 
+@test "a daemon whose place another has taken ends by itself" {
+  local old
+  old=$(daemon_pid)
+  mv "$ARNIA_ROOT/run/arniad.lock" "$BATS_TEST_TMPDIR/"
+  kill -9 "$(keeper_pid)"
+  wait_until 100 process_is_gone "$old"
+  [[ "$(arnia run --rm busybox echo works)" == works && "$(daemon_pid)" -ne "$old" ]]
+}
+process_is_gone() {
+  [[ ! -d /proc/$1 || "$(sed -n 's/^State:.\(.\).*/\1/p' "/proc/$1/status" 2> /dev/null)" == Z ]]
+}
+
 @test "a machine that ends while nobody holds it, or that writes more than a pipe takes" {
   arnia run -d --name full busybox sh -c 'sleep 0.5; head -c 300000 /dev/zero | tr "\0" x; echo; echo end; sleep 100000'
   kill -9 "$(keeper_pid)" "$(daemon_pid)"
