@@ -200,6 +200,8 @@ dies_at() {
   for step in keeper-spawn keeper-adopt keeper-result keeper-exit keeper-log keeper-forget keeper-hello keeper-give; do
     fail_at "$step:kill"
     case $step in
+      # a worker serves again and again: another is made when one is gone
+      keeper-spawn) pgrep -x -P "$(keeper_pid)" arnia-run | xargs kill -9 ;;
       keeper-hello) kill -9 "$(daemon_pid)" ;;
       keeper-give) kill -9 "$(keeper_pid)" ;;
     esac
