@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* netns/chosen.c: who takes a container down knows its plan only, and there a chosen port is 0. */
+#include "lib/base/fd.h"
 #include "tests/unit/netns/world.h"
+#include <stdio.h>
+#include <string.h>
 
 static void test_found_again(void **state)
 {

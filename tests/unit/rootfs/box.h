@@ -3,6 +3,7 @@
 #define ARNIA_TEST_BOX_H
 /* A container's file tree without the rest of a container: image, worker and guest of one test, and what is
  * left of them on disk. */
+#include <stdio.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
