@@ -104,6 +104,10 @@ void job_progress(void *job, const char *line); /* a template_progress */
 int namespaces_open(pid_t pid, bool net, int *ret_userns, int *ret_netns, struct error *err);
 /* net_attach, with a left-over link of the same name out of the way. */
 int network_attach(struct worker *w, const struct plan *p, int netns, struct error *err);
+/* ---- publish.c ---- */
+bool ports_are_open(const struct net_config *c); /* a number is still to be chosen */
+/* For the answer: a line "host_ports=49153,8080", in the order of the plan's ports. */
+void ports_tell(struct job *j);
 int start_run(struct job *j, struct error *err);	   /* PLAN_START */
 int exec_run(struct job *j, struct error *err);		   /* PLAN_EXEC */
 int destroy_run(struct job *j, struct error *err);	   /* PLAN_DESTROY */

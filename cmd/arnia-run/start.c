@@ -169,12 +169,15 @@ static int start_network(void *ctx, struct error *err)
 static int start_publish(void *ctx, struct error *err)
 {
 	struct start *s = ctx;
+	bool open = ports_are_open(&s->plan->net);
 	int r;
 
 	if (s->plan->net.mode != NET_ROUTED)
 		return 0;
 	r = net_publish(&s->w->net, &s->plan->net, err);
 	s->published = r >= 0;
+	if (s->published && open)
+		ports_tell(s->job);
 	return r;
 }
 

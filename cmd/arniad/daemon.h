@@ -139,6 +139,12 @@ int machine_remove(struct daemon *d, struct machine *m, op_done done, void *arg,
 int machine_create(struct daemon *d, const json *spec, bool by_run, struct machine **ret, struct error *err);
 int machine_pause(struct daemon *d, struct machine *m, bool pause, struct error *err);
 
+/* ---- publish.c: ports and addresses of those that run ---- */
+/* The host ports that a worker tells of, if it does: its words. */
+void machine_note_ports(struct machine *m, const char *text);
+/* Of the spec's port i: while it runs, the one that was chosen. */
+uint16_t machine_host_port(const struct machine *m, size_t i);
+
 /* ---- cells.c: prepared workers ---- */
 struct cell {
 	uint32_t worker; /* keeper's number */

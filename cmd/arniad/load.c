@@ -25,6 +25,7 @@ static void lose_state(struct daemon *d, struct machine *m, const struct error *
 	auto_free char *file = str_fmt("state/%s.json", m->config.id);
 
 	on_bad(d, file, why);
+	machine_state_done(&m->state);
 	m->state = (struct machine_state){ .phase = PHASE_STARTING };
 	m->state_lost = true;
 }

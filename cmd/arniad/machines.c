@@ -123,6 +123,7 @@ void machine_forget(struct daemon *d, struct machine *m)
 	machine_drop_fds(m);
 	fd_close(&m->root);
 	machine_config_done(&m->config);
+	machine_state_done(&m->state);
 	free(m);
 }
 

@@ -285,7 +285,7 @@ static void on_job(void *arg, uint64_t seq, const struct kp_job *j)
 	log_info("a job of an earlier daemon goes on: kind %u, machine %s", j->kind, j->id);
 }
 
-static bool orphan_over(struct daemon *d, uint64_t seq)
+static bool orphan_over(struct daemon *d, uint64_t seq, const char *told)
 {
 	struct machine *m = d->machines;
 
@@ -294,6 +294,7 @@ static bool orphan_over(struct daemon *d, uint64_t seq)
 	if (!m)
 		return false;
 	m->orphan_job = 0;
+	machine_note_ports(m, told);
 	if (d->synced_once)
 		settle(d, m);
 	return true;
@@ -301,7 +302,7 @@ static bool orphan_over(struct daemon *d, uint64_t seq)
 
 static void on_result(void *arg, uint64_t seq, const struct kp_result *r, const char *data)
 {
-	if (!jobs_result(arg, seq, r, data) && !orphan_over(arg, seq))
+	if (!jobs_result(arg, seq, r, data) && !orphan_over(arg, seq, data))
 		cells_died(arg, seq);
 }
 

@@ -24,6 +24,7 @@ struct start_op {
 	op_done done;
 	void *arg;
 	struct error why;
+	struct strbuf told; /* by the worker: an answer too long for one frame */
 };
 
 /* The description of the machine's image merged below its spec, and where its rootfs lies. */
@@ -102,7 +103,16 @@ static void start_op_end(struct daemon *d, struct start_op *op, const struct err
 {
 	(void)fail_at("arniad:before-reply");
 	op->done(d, op->m, err, op->arg);
+	strbuf_done(&op->told);
 	free(op);
+}
+
+static void on_start_line(struct daemon *d, const char *text, void *arg)
+{
+	struct start_op *op = arg;
+
+	(void)d;
+	strbuf_add(&op->told, text);
 }
 
 /* The half-made start has been undone: now its caller hears why it failed. */
@@ -148,8 +158,8 @@ static void on_started(struct daemon *d, const struct kp_result *r, const char *
 	struct machine *m = op->m;
 	bool exited = m->exited;
 
-	(void)data;
 	(void)fail_at("arniad:on-started");
+	strbuf_add(&op->told, data);
 	if (r->error.code == -ECANCELED) {
 		struct error why = { 0 };
 
@@ -164,6 +174,7 @@ static void on_started(struct daemon *d, const struct kp_result *r, const char *
 	m->exited = false;
 	m->state.started_ns = time_real_ns();
 	m->state.error[0] = '\0';
+	machine_note_ports(m, strbuf_cstr(&op->told));
 	if (machine_event(d, m, EVENT_STARTED, NULL) < 0)
 		log_error("%s: started while %s", MACHINE_NAME(m), phase_name(m->state.phase));
 	event_emit(d, "start", m, NULL, NULL);
@@ -250,6 +261,7 @@ static int start_send(struct daemon *d, struct machine *m, const struct start_re
 	m->state.exit = (struct exit_record){ 0 };
 	m->stopping_asked = m->killed = m->exited = m->not_run = false;
 	m->state.ooms = 0;
+	machine_state_done(&m->state);
 	j.kind = PLAN_START;
 	j.bytes = bytes;
 	j.id = m->config.id;
@@ -257,6 +269,7 @@ static int start_send(struct daemon *d, struct machine *m, const struct start_re
 	j.flags = m->config.spec.open_stdin ? KP_JOB_STDIN : 0;
 	j.session = q->session;
 	j.done = on_started;
+	j.line = on_start_line;
 	j.arg = op;
 	if ((r = job_submit(d, &j, &m->start_job, err)) < 0) {
 		store_drop_plan(&d->store, m->config.id);

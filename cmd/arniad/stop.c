@@ -224,6 +224,7 @@ static void cleaned(struct daemon *d, struct machine *m)
 	(void)fail_at("arniad:after-drop-plan");
 	forget_keeper_record(d, m);
 	m->state.pid = 0;
+	machine_state_done(&m->state);
 	machine_event(d, m, EVENT_CLEANED, NULL);
 	(void)fail_at("arniad:after-cleaned");
 	if (m->state.phase != PHASE_STOPPED || m->removing || !(m->config.spec.remove || m->to_remove))

@@ -42,8 +42,9 @@ json *view_exit(const struct exit_record *x)
 	return j;
 }
 
-static json *view_ports(const struct spec *s)
+static json *view_ports(const struct machine *m)
 {
+	const struct spec *s = &m->config.spec;
 	json *a = json_new_arr();
 
 	for (size_t i = 0; i < s->ports.n; i++) {
@@ -53,7 +54,7 @@ static json *view_ports(const struct spec *s)
 
 		json_add_str(j, "protocol", p->proto == IPPROTO_UDP ? "udp" : "tcp");
 		json_add_str(j, "hostAddress", inet_ntop(AF_INET, &p->host_addr, addr, sizeof(addr)));
-		json_add_u64(j, "hostPort", p->host_port);
+		json_add_u64(j, "hostPort", machine_host_port(m, i));
 		json_add_u64(j, "port", p->port);
 		json_push(a, j);
 	}
@@ -88,7 +89,7 @@ json *view_machine(const struct machine *m)
 	if (m->lease.addr.s_addr)
 		json_push(addrs, json_new_str(inet_ntop(AF_INET, &m->lease.addr, addr, sizeof(addr))));
 	json_add(j, "addresses", addrs);
-	json_add(j, "ports", view_ports(s));
+	json_add(j, "ports", view_ports(m));
 	json_add_strv(j, "command", &s->command);
 	json_add(j, "labels", view_labels(s));
 	json_add_bool(j, "remove", s->remove);

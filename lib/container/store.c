@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -144,6 +145,12 @@ void machine_config_done(struct machine_config *c)
 	spec_done(&c->spec);
 }
 
+void machine_state_done(struct machine_state *st)
+{
+	free(st->host_ports);
+	st->host_ports = NULL;
+}
+
 static void file_name(char buf[ID_LEN + 16], const char *id)
 {
 	snprintf(buf, ID_LEN + 16, "%.16s.json", id);
@@ -194,6 +201,8 @@ int store_save_state(const struct store *s, const char *id, const struct machine
 	json_add_u64(j, "started", st->started_ns);
 	json_add_u64(j, "idBase", st->id_base);
 	json_add_u64(j, "address", ntohl(st->addr.s_addr));
+	if (st->host_ports)
+		json_add_str(j, "hostPorts", st->host_ports);
 	json_add_u64(j, "ooms", st->ooms);
 	if (st->exit.known)
 		json_add(j, "exit", exit_encode(&st->exit));
@@ -223,7 +232,7 @@ static int exit_decode(const json *j, struct exit_record *ret, struct error *err
 static int state_decode(const json *j, const char *id, struct machine_state *ret, struct error *err)
 {
 	struct machine_state st = { 0 };
-	const char *phase = NULL, *boot = "", *why = "", *own = NULL;
+	const char *phase = NULL, *boot = "", *why = "", *own = NULL, *ports = NULL;
 	const json *x = NULL;
 	uint32_t addr = 0;
 	int64_t pid = 0;
@@ -236,7 +245,8 @@ static int state_decode(const json *j, const char *id, struct machine_state *ret
 	    json_get_u64(j, "pidStart", &st.pid_start, err) < 0 ||
 	    json_get_u64(j, "started", &st.started_ns, err) < 0 || json_get_str(j, "error", &why, err) < 0 ||
 	    json_get_u64(j, "idBase", &st.id_base, err) < 0 || json_get_u32(j, "address", &addr, err) < 0 ||
-	    json_get_u64(j, "ooms", &st.ooms, err) < 0 || json_get_obj(j, "exit", &x, err) < 0)
+	    json_get_u64(j, "ooms", &st.ooms, err) < 0 || json_get_str(j, "hostPorts", &ports, err) < 0 ||
+	    json_get_obj(j, "exit", &x, err) < 0)
 		return -EBADMSG;
 	if (!str_eq(own, id) || phase_parse(phase, &st.phase) < 0 || pid < 0 || pid > INT32_MAX)
 		return err_set(err, -EBADMSG, "not the state of %s", id);
@@ -246,6 +256,7 @@ static int state_decode(const json *j, const char *id, struct machine_state *ret
 	st.addr.s_addr = htonl(addr);
 	(void)str_copy(st.boot_id, sizeof(st.boot_id), boot);
 	(void)str_copy(st.error, sizeof(st.error), why);
+	st.host_ports = ports ? str_dup(ports) : NULL;
 	*ret = st;
 	return 0;
 }
@@ -304,6 +315,7 @@ int store_load_state(const struct store *s, const char *id, const char *boot_id,
 		st.phase = PHASE_STOPPED;
 		st.pid = 0;
 		st.id_base = st.addr.s_addr = 0;
+		machine_state_done(&st);
 	}
 	*ret = st;
 	return 0;

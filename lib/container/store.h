@@ -38,6 +38,7 @@ struct machine_state {
 	uint64_t started_ns;
 	uint64_t id_base; /* what it was lent, in case its plan is lost; 0 = nothing */
 	struct in_addr addr;
+	char *host_ports; /* the numbers in the order of the spec's ports, "49153,8080"; NULL: as in the spec */
 	uint64_t ooms; /* told as events since its start */
 	struct exit_record exit;
 	char error[512]; /* why it failed, or empty */
@@ -54,7 +55,7 @@ void store_close(struct store *s);
 /* spec.remove decides where. Durable unless spec.remove. */
 int store_save_config(const struct store *s, const struct machine_config *c, struct error *err);
 int store_save_state(const struct store *s, const char *id, const struct machine_state *st, struct error *err);
-/* Missing is fine: *ret becomes "stopped, never run". A state of another boot likewise. Bad: isolated, -EBADMSG. */
+/* What was in *ret is not freed. Missing is fine: *ret becomes "stopped, never run". A state of another boot likewise. Bad: isolated, -EBADMSG. */
 int store_load_state(const struct store *s, const char *id, const char *boot_id, struct machine_state *ret, struct error *err);
 int store_save_plan(const struct store *s, const char *id, const void *bytes, size_t n, struct error *err);
 /* -ENOENT without a message. -EBADMSG: it is not what was saved, or of another version. */
@@ -80,6 +81,7 @@ void store_each_folder(const struct store *s, store_id_fn fn, void *arg);
 /* A configuration of this id lies there, whether it could be loaded or not: what belongs to it is not to be swept. */
 bool store_has_unread(const struct store *s, const char *id);
 void machine_config_done(struct machine_config *c);
+void machine_state_done(struct machine_state *st);
 
 /* {"sum","record"} text of a record (consumed), malloc'ed; and back. */
 char *store_seal(json *record);

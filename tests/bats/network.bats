@@ -142,6 +142,37 @@ from() {
   wait_until 30 sh -c "[ \"\$(nsenter --net=/run/netns/$HOST_NS nft -j list ruleset | jq '[.nftables[].map | select(.name == \"ports_any\") | .elem // [] | length] | add')\" -eq $elements ]"
 }
 
+@test "a host port that was chosen: list and info show it, also after a restart of the daemon" {
+  local port old
+  arnia run -d --name open -p 80 -p 53/udp -p 8094:81 busybox sleep 100000
+  port=$(arnia info -f json open | jq -r '.ports[0].hostPort')
+  [[ "$port" -ge 32768 && "$port" -le 60999 ]]
+  [[ "$(arnia info -f json open | jq -r '.ports[1].hostPort')" -ge 32768 ]]
+  [[ "$(arnia info -f json open | jq -r '.ports[2].hostPort')" -eq 8094 ]]
+  [[ "$(arnia explain open)" == *"port 0.0.0.0:$port/tcp -> 80: published"* ]]
+  [[ "$(arnia list)" == *"$port->80/tcp,"* ]]
+  [[ "$(arnia info open)" == *"$port->80/tcp,"* ]]
+  old=$(daemon_pid)
+  kill -9 "$old"
+  wait_until 100 daemon_is_another "$old"
+  [[ "$(arnia info -f json open | jq -r '.ports[0].hostPort')" -eq "$port" ]]
+  arnia stop -t 0 open
+  [[ "$(arnia info -f json open | jq -r '.ports[0].hostPort')" -eq 0 ]]
+  arnia rm -f open
+}
+daemon_is_another() {
+  local now
+  now=$(daemon_pid) && [[ -n "$now" && "$now" != "$1" ]]
+}
+
+@test "more chosen host ports than one answer holds" {
+  arnia run -d --name many -p 1000-1899 busybox sleep 100000
+  run arnia info -f json many
+  [[ "$(jq '[.ports[] | select(.hostPort >= 32768)] | length' <<< "$output")" -eq 900 ]]
+  [[ "$(jq '[.ports[].hostPort] | unique | length' <<< "$output")" -eq 900 ]]
+  arnia rm -f many
+}
+
 @test "--net none has only lo, --net host is the host's" {
   run arnia run --rm --net none busybox ip -o link
   [[ "$(wc -l <<< "$output")" -eq 1 ]]

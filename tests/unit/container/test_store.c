@@ -272,11 +272,18 @@ static void states(void **state)
 	assert_int_equal(got.id_base, 0x70010000);
 	assert_true(got.removing && got.pipes[1] == st.pipes[1]);
 	assert_int_equal(ntohl(got.addr.s_addr), 0x0ad10203);
+	assert_null(got.host_ports);
+	st.host_ports = (char[]){ "49153,0,8080" };
+	assert_int_equal(store_save_state(&t.s, ID, &st, &err), 0);
+	assert_int_equal(store_load_state(&t.s, ID, BOOT, &got, &err), 0);
+	assert_string_equal(got.host_ports, "49153,0,8080");
+	machine_state_done(&got);
 	/* after a reboot nothing runs, and the pid is a stranger's */
 	assert_int_equal(store_load_state(&t.s, ID, "99999999-2222-3333-4444-555555555555", &got, &err), 0);
 	assert_int_equal(got.phase, PHASE_STOPPED);
 	assert_int_equal(got.pid, 0);
 	assert_int_equal(got.id_base, 0);
+	assert_null(got.host_ports);
 	assert_int_equal(file_write_atomic_at(t.s.state, ID ".json", "{", 1, 0600, false, NULL), 0);
 	got.pid = 77;
 	assert_int_equal(store_load_state(&t.s, ID, BOOT, &got, &err), -EBADMSG);
