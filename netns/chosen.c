@@ -14,8 +14,8 @@ struct seeker {
 	struct in_addr addr;
 };
 
-/* The element as a port: where keys and data have what, see nft_elem_port. */
-static struct net_port port_of(const struct nft_found *f)
+/* Where keys and data have what, see nft_elem_port. */
+struct net_port port_of_element(const struct nft_found *f)
 {
 	struct net_port p = {.proto = f->key[0]};
 	bool any = f->key_len < 12;
@@ -38,7 +38,7 @@ static int see_element(const struct nft_found *f, void *data)
 
 	if (f->key_len < 8 || f->data_len < 6 || memcmp(f->data, &s->addr, sizeof(s->addr)) != 0)
 		return 0;
-	is = port_of(f);
+	is = port_of_element(f);
 	for (size_t i = 0; i < s->n; i++) {
 		struct net_port *p = &s->ports[i];
 

@@ -215,6 +215,26 @@ static int make_table(int fd, const struct net_host_config *c, const struct tabl
 	return r < 0 && r != -ERESTART ? make_failure(c, &b, r, err) : r;
 }
 
+int net_host_look(const struct net_sockets *s, const struct net_host_config *c, enum net_table_is *ret,
+		  struct error *err)
+{
+	char version[128];
+	struct table_state st;
+	int r;
+
+	nft_version_text(c, version);
+	r = look_at(s->nft, c->table, version, &st, err);
+	if (r < 0)
+		return r;
+	if (!st.exists)
+		*ret = NET_TABLE_MISSING;
+	else if (!st.ours)
+		*ret = NET_TABLE_FOREIGN;
+	else
+		*ret = st.version_ok && st.n_rules == nft_rule_count() ? NET_TABLE_OK : NET_TABLE_DAMAGED;
+	return 0;
+}
+
 static int setup_table(int fd, const struct net_host_config *c, struct error *err)
 {
 	char version[128];

@@ -36,6 +36,15 @@ int net_host_setup(const struct net_sockets *s, const struct net_host_config *c,
  * stays as it is: others may rely on it by now. */
 int net_host_teardown(const struct net_sockets *s, const struct net_host_config *c, struct error *err);
 
+/* Look at the table, for the doctor; nothing is changed. DAMAGED: rules are missing or of another version. */
+enum net_table_is { NET_TABLE_OK, NET_TABLE_MISSING, NET_TABLE_DAMAGED, NET_TABLE_FOREIGN };
+int net_host_look(const struct net_sockets *s, const struct net_host_config *c, enum net_table_is *ret,
+		  struct error *err);
+/* Each element that is there, maybe twice: a port, or with NULL an address that may send. */
+typedef void net_element_fn(const struct net_port *p, struct in_addr addr, void *data);
+int net_each_element(const struct net_sockets *s, const char *table, net_element_fn *fn, void *data,
+		     struct error *err);
+
 /* Give the namespace behind `netns` (owned by the container's user namespace) its network: veth with the peer
  * inside, addresses, routes, neighbours, lo up. Enters netns and comes back to the caller's own (setns(2)):
  * on return the caller is in its own namespace, or the process must exit (-ENOTRECOVERABLE). NET_NONE: only
@@ -49,6 +58,10 @@ int net_attach(const struct net_sockets *s, const struct net_config *c, int netn
  * c->ports.v once all has succeeded. UDP: flows to the port that are older than its publication are
  * forgotten. */
 int net_publish(const struct net_sockets *s, const struct net_config *c, struct error *err);
+/* The elements of a container that runs, again, after the table was lost: what is there stays. A host_port of 0 is the one
+ * that the table has, else a new choice; the numbers are written to c->ports.v. A port that somebody else has published in
+ * the meantime is left out, and the first of them told (as net_publish does) when all others are in. */
+int net_republish(const struct net_sockets *s, const struct net_config *c, struct error *err);
 /* Remove this container's elements; missing ones are fine, and those of the same key that belong to another
  * container stay. Also forgets its conntrack entries when ports are published (ctnetlink delete by address),
  * so that the next owner of the address does not inherit them. */

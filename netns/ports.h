@@ -3,9 +3,16 @@
 #define ARNIA_NET_PORTS_H
 /* Is a host port free? (internal to netns/) */
 #include "netns/net.h"
+#include "netns/nft.h"
 
 #define PORT_TEXT_SIZE 32
 void port_text(const struct net_port *p, char buf[PORT_TEXT_SIZE]); /* "0.0.0.0:8080/tcp" */
+
+/* Number of the host side's interface: the config's, or by its name. */
+int host_index(const struct net_sockets *s, const struct net_config *c, uint32_t *ret, struct error *err);
+
+/* The port that a map's element publishes. */
+struct net_port port_of_element(const struct nft_found *f);
 
 /* -EADDRINUSE (STATE) when a program of the host has it, -EADDRNOTAVAIL when the address is not the host's.
  */

@@ -30,8 +30,7 @@ static int prepare_ports(const struct net_sockets *s, const struct net_config *c
 	return n ? port_check_overlap(s->nft, c->table, ports, n, err) : 0;
 }
 
-static int host_index(const struct net_sockets *s, const struct net_config *c, uint32_t *ret,
-		      struct error *err)
+int host_index(const struct net_sockets *s, const struct net_config *c, uint32_t *ret, struct error *err)
 {
 	struct link_info info = {.ifindex = c->ifindex};
 	int r = 0;

@@ -65,7 +65,7 @@ static int set_up_cgroups(struct job *j, struct error *err)
 	return 0;
 }
 
-static struct net_host_config net_config_of(const struct plan *p)
+struct net_host_config net_config_of(const struct plan *p)
 {
 	return (struct net_host_config){ .table = p->net.table,
 					 .ifgroup = p->net.ifgroup,

@@ -108,6 +108,9 @@ int network_attach(struct worker *w, const struct plan *p, int netns, struct err
 bool ports_are_open(const struct net_config *c); /* a number is still to be chosen */
 /* For the answer: a line "host_ports=49153,8080", in the order of the plan's ports. */
 void ports_tell(struct job *j);
+/* net_publish. When the table is gone, it is made again first, and PLAN_TABLE_MADE is in the answer. */
+int publish_or_make_table(struct job *j, struct error *err);
+struct net_host_config net_config_of(const struct plan *p); /* host.c */
 int start_run(struct job *j, struct error *err);	   /* PLAN_START */
 int exec_run(struct job *j, struct error *err);		   /* PLAN_EXEC */
 int destroy_run(struct job *j, struct error *err);	   /* PLAN_DESTROY */
@@ -115,6 +118,8 @@ int prepare_run(struct job *j, struct error *err);	   /* PLAN_PREPARE */
 int explain_run(struct job *j, struct error *err);	   /* PLAN_EXPLAIN */
 int host_setup_run(struct job *j, struct error *err);	   /* PLAN_HOST_SETUP */
 int host_teardown_run(struct job *j, struct error *err);   /* PLAN_HOST_TEARDOWN */
+int host_check_run(struct job *j, struct error *err);	   /* PLAN_HOST_CHECK */
+int publish_run(struct job *j, struct error *err);	   /* PLAN_PUBLISH */
 int template_build_run(struct job *j, struct error *err);  /* PLAN_TEMPLATE_BUILD */
 int template_remove_run(struct job *j, struct error *err); /* PLAN_TEMPLATE_REMOVE */
 int remove_run(struct job *j, struct error *err);	   /* PLAN_REMOVE */

@@ -24,6 +24,8 @@ static const struct {
 	{ PLAN_TEMPLATE_REMOVE, template_remove_run },
 	{ PLAN_EXPLAIN, explain_run },
 	{ PLAN_REMOVE, remove_run },
+	{ PLAN_PUBLISH, publish_run },
+	{ PLAN_HOST_CHECK, host_check_run },
 };
 
 #define BODY_MAX (FRAME_MAX - sizeof(struct frame_head))

@@ -174,7 +174,7 @@ static int start_publish(void *ctx, struct error *err)
 
 	if (s->plan->net.mode != NET_ROUTED)
 		return 0;
-	r = net_publish(&s->w->net, &s->plan->net, err);
+	r = publish_or_make_table(s->job, err);
 	s->published = r >= 0;
 	if (s->published && open)
 		ports_tell(s->job);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <arpa/inet.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "cmd/arniad/daemon.h"
 #include "lib/base/log.h"
+#include "lib/base/mem.h"
 #include "lib/base/str.h"
 
 void api_version(struct rpc_call *c, void *arg)
@@ -29,12 +30,68 @@ void api_host_info(struct rpc_call *c, void *arg)
 	rpc_reply(c, j);
 }
 
-void api_host_doctor(struct rpc_call *c, void *arg)
+struct doctor {
+	struct rpc_call *call; /* NULL: gone */
+	struct strbuf text;
+};
+
+static void doctor_line(struct daemon *d, const char *text, void *arg)
+{
+	(void)d;
+	strbuf_add(&((struct doctor *)arg)->text, text); /* pieces, put together */
+}
+
+static void doctor_gone(struct rpc_call *c, void *arg)
+{
+	(void)c;
+	((struct doctor *)arg)->call = NULL;
+}
+
+static void doctor_tell(struct daemon *d, struct rpc_call *c, const char *net)
 {
 	json *j = json_new_obj();
 
-	json_add(j, "checks", doctor_checks(arg));
+	json_add(j, "checks", doctor_checks(d, net));
 	rpc_reply(c, j);
+}
+
+static void on_looked(struct daemon *d, const struct kp_result *r, const char *data, void *arg)
+{
+	struct doctor *x = arg;
+
+	strbuf_add(&x->text, data);
+	if (r->error.code)
+		log_warn("look at the network: %s", r->error.text);
+	if (x->call)
+		doctor_tell(d, x->call, r->error.code ? NULL : strbuf_cstr(&x->text));
+	strbuf_done(&x->text);
+	free(x);
+}
+
+void api_host_doctor(struct rpc_call *c, void *arg)
+{
+	struct daemon *d = arg;
+	struct plan p = host_plan(d, PLAN_HOST_CHECK);
+	struct job_request j = JOB_NONE;
+	struct doctor *x;
+
+	if (jobs_have_room(d, NULL) < 0) {
+		doctor_tell(d, c, NULL);
+		return;
+	}
+	x = mem_alloc(sizeof(*x));
+	x->call = c;
+	j.kind = PLAN_HOST_CHECK;
+	j.plan = &p;
+	j.done = on_looked;
+	j.line = doctor_line;
+	j.arg = x;
+	if (job_submit(d, &j, NULL, NULL) < 0) {
+		doctor_tell(d, c, NULL);
+		free(x);
+	} else {
+		rpc_on_gone(c, doctor_gone, x);
+	}
 }
 
 /* ---- shutdown: all machines down, then the host as it was, then the keeper, then us ---- */
@@ -70,17 +127,12 @@ static void on_torn_down(struct daemon *d, const struct kp_result *r, const char
 
 static void tear_down(struct daemon *d)
 {
-	struct plan p = { .kind = PLAN_HOST_TEARDOWN, .id = "", .name = "", .run = d->in.run, .state = d->in.state,
-			  .share = d->in.share, .pool_prefix = 16, .cgroup_branch = d->facts.branch };
+	struct plan p = host_plan(d, PLAN_HOST_TEARDOWN);
 	struct job_request j = JOB_NONE;
 	struct kp_result failed = { 0 };
 
 	d->tearing_down = true;
 	cells_forget(d);
-	p.pool.s_addr = htonl(d->ids.pool);
-	p.net.table = d->ids.nft_table;
-	p.net.ifgroup = d->ids.ifgroup;
-	p.net.gateway.s_addr = htonl(0xa9fe0101);
 	j.kind = PLAN_HOST_TEARDOWN;
 	j.plan = &p;
 	j.done = on_torn_down;

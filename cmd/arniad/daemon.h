@@ -24,6 +24,7 @@
 #include "lib/spec/spec.h"
 
 
+#define POOL_PREFIX 16 /* of an instance's addresses */
 #define HASH_SIZE 1024 /* chains; names and ids */
 
 struct daemon;
@@ -88,6 +89,8 @@ struct machine {
 	uint64_t orphan_job; /* an earlier arniad's, which is still at it; 0 = none */
 	unsigned clean_tries;
 	bool removing, cleaning; /* a job of this kind is on its way, which knows the machine by its address */
+	bool publish_due; /* its elements may be gone; publish_go_on looks */
+	bool publishing, clean_due; /* a job is at that; the clean-up waits for it */
 	bool to_remove; /* when it is down: what cleans up takes the folder along */
 	bool leaves, folder_gone; /* the clean-up takes the folder along; it has done so */
 	struct loop_timer *stop_timer;
@@ -142,6 +145,11 @@ int machine_pause(struct daemon *d, struct machine *m, bool pause, struct error 
 /* ---- publish.c: ports and addresses of those that run ---- */
 /* The host ports that a worker tells of, if it does: its words. */
 void machine_note_ports(struct machine *m, const char *text);
+/* Put back what all that run have in the nft table, one machine after the other; what is there stays. */
+void publish_all(struct daemon *d);
+void publish_go_on(struct daemon *d); /* one of them may have become ready for it */
+/* What it should have in the table, by the answer to PLAN_HOST_CHECK: how many elements are missing. */
+size_t publish_missing(const struct machine *m, const char *net);
 /* Of the spec's port i: while it runs, the one that was chosen. */
 uint16_t machine_host_port(const struct machine *m, size_t i);
 
@@ -185,6 +193,11 @@ struct template_desc;
 /* Valid until the next call. Of one that is not built: -ENOENT, kind NOT_FOUND, with a hint. */
 int image_get(struct daemon *d, const char *name, const struct template_desc **ret, struct error *err);
 
+/* The machine's plan as one of another kind; when it is lost, by what is known without it. *ret_start owns parts of it, as
+ * `a` does. -ENOENT: there is nothing. */
+int machine_plan(struct daemon *d, struct machine *m, enum plan_kind kind, struct plan **ret_start, struct arena *a,
+		 struct plan *ret, struct error *err);
+
 /* ---- watch.c: inotify on cgroup files ---- */
 int watch_init(struct daemon *d, struct error *err);
 void watch_start(struct daemon *d, struct machine *m);
@@ -211,9 +224,12 @@ void remains_plan(struct daemon *d, struct machine *m, struct arena *a, struct p
 void remains_sweep(struct daemon *d);
 
 /* ---- facts.c, doctor.c ---- */
+/* For PLAN_HOST_*: strings are d's. */
+struct plan host_plan(const struct daemon *d, enum plan_kind kind);
 void facts_from_setup(struct daemon *d, const char *text);
 json *facts_json(struct daemon *d);
-json *doctor_checks(struct daemon *d);
+/* `net`: the answer to PLAN_HOST_CHECK; NULL = nobody could look. */
+json *doctor_checks(struct daemon *d, const char *net);
 
 /* ---- views.c: JSON of machines ---- */
 json *view_machine(const struct machine *m);
@@ -267,6 +283,7 @@ struct daemon {
 	struct image *images;
 	struct bad_file *bad;
 	struct stray *strays;
+	bool publishing; /* publish_all is at one of the machines */
 	unsigned setup_tries;
 	int inotify;
 	struct loop_io *inotify_io;

@@ -83,7 +83,36 @@ static void check_tools(json *l)
 		    "be built");
 }
 
-static void check_network(struct daemon *d, json *l)
+#define BY_DAEMON "the daemon puts it back when it starts: systemctl restart arnia, or kill the pid that arnia version shows"
+#define BY_START "the next start of a machine puts it back, with what is in it; so does the daemon when it starts"
+
+static void check_table(struct daemon *d, json *l, const char *net)
+{
+	if (!net)
+		say(l, "network", "warning", "try again", "nobody could look at the nft table inet %s", d->ids.nft_table);
+	else if (str_starts(net, "table=missing"))
+		say(l, "network", "problem", BY_START, "the nft table inet %s is gone: somebody flushed the ruleset",
+		    d->ids.nft_table);
+	else if (str_starts(net, "table=foreign"))
+		say(l, "network", "problem", "remove or rename it", "the nft table inet %s is not arnia's", d->ids.nft_table);
+	else if (str_starts(net, "table=damaged"))
+		say(l, "network", "problem", BY_DAEMON, "rules are missing in the nft table inet %s", d->ids.nft_table);
+	else
+		say(l, "network", "ok", NULL, "nft table inet %s is in place", d->ids.nft_table);
+}
+
+static void check_published(struct daemon *d, json *l, const char *net)
+{
+	for (struct machine *m = d->machines; net && m; m = m->next) {
+		size_t n = publish_missing(m, net);
+
+		if (n)
+			say(l, "machine", "problem", BY_DAEMON, "%s: %zu of its elements in the nft table are missing: its address or "
+			    "ports do not answer", MACHINE_NAME(m), n);
+	}
+}
+
+static void check_network(struct daemon *d, json *l, const char *net)
 {
 	auto_free char *text = NULL;
 
@@ -91,7 +120,8 @@ static void check_network(struct daemon *d, json *l)
 		say(l, "network", "problem", "load the modules veth and nf_tables (modprobe), or use --net none", "%s",
 		    d->facts.net_error);
 	else
-		say(l, "network", "ok", NULL, "nft table inet %s is in place", d->ids.nft_table);
+		check_table(d, l, net);
+	check_published(d, l, net);
 	if (file_read_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", 64, &text, NULL) > 0 && text[0] == '0')
 		say(l, "ip-forward", "warning", "sysctl net.ipv4.ip_forward=1", "forwarding of IPv4 is off: machines cannot "
 		    "reach beyond this host");
@@ -190,13 +220,13 @@ static void check_files(struct daemon *d, json *l)
 	}
 }
 
-json *doctor_checks(struct daemon *d)
+json *doctor_checks(struct daemon *d, const char *net)
 {
 	json *l = json_new_arr();
 
 	check_kernel(l);
 	check_controllers(d, l);
-	check_network(d, l);
+	check_network(d, l, net);
 	check_modules(l);
 	check_userns(l);
 	check_proc(l);

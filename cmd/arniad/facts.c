@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the host can do: probed once, by a worker where privilege is needed, and told by `host info` and `host doctor`. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -18,6 +19,19 @@ static const struct {
 	const char *name;
 } controllers[] = { { CG_CTL_CPU, "cpu" }, { CG_CTL_MEMORY, "memory" }, { CG_CTL_PIDS, "pids" }, { CG_CTL_IO, "io" },
 		    { CG_CTL_CPUSET, "cpuset" } };
+
+struct plan host_plan(const struct daemon *d, enum plan_kind kind)
+{
+	struct plan p = { .kind = kind, .id = "", .name = "", .run = d->in.run, .state = d->in.state,
+			  .share = d->in.share, .pool_prefix = POOL_PREFIX, .cgroup_branch = d->facts.branch };
+
+	p.pool.s_addr = htonl(d->ids.pool);
+	p.net.mode = NET_ROUTED;
+	p.net.table = d->ids.nft_table;
+	p.net.ifgroup = d->ids.ifgroup;
+	p.net.gateway.s_addr = htonl(0xa9fe0101);
+	return p;
+}
 
 /* "key=value" lines from PLAN_HOST_SETUP. */
 void facts_from_setup(struct daemon *d, const char *text)

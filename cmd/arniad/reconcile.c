@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is on disk and what the keeper holds, made one: at our start, and whenever the keeper was replaced. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -280,7 +279,7 @@ static void on_job(void *arg, uint64_t seq, const struct kp_job *j)
 	struct daemon *d = arg;
 	struct machine *m = machine_by_id(d, j->id);
 
-	if (m && (j->kind == PLAN_START || j->kind == PLAN_DESTROY || j->kind == PLAN_REMOVE))
+	if (m && (j->kind == PLAN_START || j->kind == PLAN_DESTROY || j->kind == PLAN_REMOVE || j->kind == PLAN_PUBLISH))
 		m->orphan_job = seq;
 	log_info("a job of an earlier daemon goes on: kind %u, machine %s", j->kind, j->id);
 }
@@ -295,8 +294,10 @@ static bool orphan_over(struct daemon *d, uint64_t seq, const char *told)
 		return false;
 	m->orphan_job = 0;
 	machine_note_ports(m, told);
-	if (d->synced_once)
+	if (d->synced_once) {
 		settle(d, m);
+		publish_go_on(d);
+	}
 	return true;
 }
 
@@ -334,9 +335,12 @@ static void on_setup(struct daemon *d, const struct kp_result *r, const char *da
 	if (r->error.code)
 		(void)str_copy(d->facts.net_error, sizeof(d->facts.net_error), r->error.text);
 	cells_refill(d);
-	if (d->rpc)
+	if (d->rpc) {
+		publish_all(d);
 		return;
+	}
 	settle_all(d);
+	publish_all(d);
 	remains_sweep(d);
 	d->synced_once = true;
 	d->rpc = rpc_server_new(d->loop, d->listen_fd, api_methods, api_methods_n, rpc_interface_text, &limits, d);
@@ -344,16 +348,10 @@ static void on_setup(struct daemon *d, const struct kp_result *r, const char *da
 
 static void set_up_host(struct daemon *d)
 {
-	struct plan p = { .kind = PLAN_HOST_SETUP, .id = "", .name = "", .run = d->in.run, .state = d->in.state,
-			  .share = d->in.share, .pool_prefix = 16, .cgroup_branch = d->facts.branch };
+	struct plan p = host_plan(d, PLAN_HOST_SETUP);
 	struct job_request j = JOB_NONE;
 	struct error err = { 0 };
 
-	p.pool.s_addr = htonl(d->ids.pool);
-	p.net.mode = NET_ROUTED;
-	p.net.table = d->ids.nft_table;
-	p.net.ifgroup = d->ids.ifgroup;
-	p.net.gateway.s_addr = htonl(0xa9fe0101);
 	j.kind = PLAN_HOST_SETUP;
 	j.plan = &p;
 	j.done = on_setup;

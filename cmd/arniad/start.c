@@ -82,6 +82,8 @@ static int plan_make(struct daemon *d, struct machine *m, const struct start_req
 	if ((r = spec_copy(&m->config.spec, &spec, err)) < 0)
 		return r;
 	in.gateway.s_addr = htonl(0xa9fe0101); /* 169.254.1.1 */
+	in.pool.s_addr = htonl(d->ids.pool);
+	in.pool_prefix = POOL_PREFIX;
 	cell_names(d, &m->lease, ifname, &lease.ifindex);
 	lease.ifname = ifname;
 	if (file_read_at(AT_FDCWD, "/etc/resolv.conf", RESOLV_MAX, &resolv, NULL) >= 0)
@@ -160,6 +162,8 @@ static void on_started(struct daemon *d, const struct kp_result *r, const char *
 
 	(void)fail_at("arniad:on-started");
 	strbuf_add(&op->told, data);
+	if (strstr(strbuf_cstr(&op->told), PLAN_TABLE_MADE))
+		publish_all(d);
 	if (r->error.code == -ECANCELED) {
 		struct error why = { 0 };
 
@@ -180,6 +184,8 @@ static void on_started(struct daemon *d, const struct kp_result *r, const char *
 	event_emit(d, "start", m, NULL, NULL);
 	start_op_end(d, op, NULL);
 	watch_start(d, m);
+	if (m->publish_due)
+		publish_go_on(d);
 	if (exited) { /* it ended before the worker's word came */
 		struct kp_exit x = { .pid = m->state.pid, .code = m->state.exit.code, .status = m->state.exit.status,
 				     .time_ns = m->state.exit.time_ns };

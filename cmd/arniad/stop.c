@@ -337,21 +337,21 @@ static void clean_end(struct daemon *d, struct machine *m, const struct error *w
 	cleaned(d, m);
 }
 
-/* By the start's plan, or by what is known without it. *ret_start owns parts of it. -ENOENT: there is nothing to undo. */
-static int undo_plan(struct daemon *d, struct machine *m, struct plan **ret_start, struct arena *a, struct plan *ret,
-		     struct error *err)
+int machine_plan(struct daemon *d, struct machine *m, enum plan_kind kind, struct plan **ret_start, struct arena *a,
+		 struct plan *ret, struct error *err)
 {
 	int r = store_load_plan(&d->store, m->config.id, ret_start, err);
 
 	if (r == 0) {
-		plan_rekind(*ret_start, PLAN_DESTROY, ret);
+		plan_rekind(*ret_start, kind, ret);
 		return 0;
 	}
 	if (r != -EBADMSG && (r != -ENOENT || !m->lease.id_base))
 		return r;
-	log_error("%s: its plan is lost: what is known of it is undone", MACHINE_NAME(m));
+	log_error("%s: its plan is lost: what is known of it is used", MACHINE_NAME(m));
 	err_clear(err);
 	remains_plan(d, m, a, ret);
+	ret->kind = kind;
 	return 0;
 }
 
@@ -365,7 +365,10 @@ void machine_clean(struct daemon *d, struct machine *m)
 	/* A second one could come after the next start and undo that one. */
 	if (m->cleaning)
 		return;
-	r = undo_plan(d, m, &start, &a, &undo, &err);
+	m->clean_due = m->publishing; /* else that job could publish what has just been taken back */
+	if (m->publishing)
+		return;
+	r = machine_plan(d, m, PLAN_DESTROY, &start, &a, &undo, &err);
 	if (r == -ENOENT) { /* nothing was begun */
 		cleaned(d, m);
 		return;

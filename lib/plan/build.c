@@ -60,6 +60,8 @@ int plan_add_network(const struct plan_input *in, struct plan *p, struct error *
 	r = add_link(in, p, err);
 	if (r < 0)
 		return r;
+	p->pool = in->pool;
+	p->pool_prefix = in->pool_prefix;
 	for (size_t i = 0; i < s->ports.n; i++)
 		*arena_push(&p->arena, &p->net.ports) = s->ports.v[i];
 	return 0;

@@ -31,6 +31,8 @@ struct plan_input {
 	const char *table; /* nft */
 	uint32_t ifgroup;
 	struct in_addr gateway;
+	struct in_addr pool; /* of the whole instance */
+	uint8_t pool_prefix;
 	const void *seccomp; /* compiled, or NULL = unconfined */
 	size_t seccomp_size;
 	const char *host_resolv; /* text of the host's resolv.conf; loopback resolvers in it are left out */

@@ -9,8 +9,9 @@
 
 #define KIND(kind) (1U << (kind))
 #define KINDS_OF_CONTAINERS                                                                                  \
-	(KIND(PLAN_START) | KIND(PLAN_EXEC) | KIND(PLAN_DESTROY) | KIND(PLAN_EXPLAIN) | KIND(PLAN_REMOVE))
-#define KINDS_OF_HOST (KIND(PLAN_HOST_SETUP) | KIND(PLAN_HOST_TEARDOWN))
+	(KIND(PLAN_START) | KIND(PLAN_EXEC) | KIND(PLAN_DESTROY) | KIND(PLAN_EXPLAIN) | KIND(PLAN_REMOVE) |            \
+	 KIND(PLAN_PUBLISH))
+#define KINDS_OF_HOST (KIND(PLAN_HOST_SETUP) | KIND(PLAN_HOST_TEARDOWN) | KIND(PLAN_HOST_CHECK))
 #define KINDS_OF_TEMPLATES (KIND(PLAN_TEMPLATE_BUILD) | KIND(PLAN_TEMPLATE_REMOVE))
 
 /* Strings without which the worker cannot do a plan of these kinds. */

@@ -267,7 +267,7 @@ static void pack_undo(struct pack *p, void *v)
 
 void plan_pack(struct pack *p, struct plan *plan)
 {
-	pack_value(p, &plan->kind, PLAN_START, PLAN_REMOVE);
+	pack_value(p, &plan->kind, PLAN_START, PLAN_HOST_CHECK);
 	pack_str(p, &plan->id);
 	pack_str(p, &plan->name);
 	pack_str(p, &plan->exec_id);

@@ -29,6 +29,8 @@ enum plan_kind {
 	PLAN_TEMPLATE_REMOVE,
 	PLAN_EXPLAIN, /* what the kernel really has for a running container: text in the result */
 	PLAN_REMOVE, /* remove the container's folder below state (layers, logs) */
+	PLAN_PUBLISH, /* the elements in the nft table of a container that runs: those that are missing, again */
+	PLAN_HOST_CHECK, /* look at what all containers share: text in the result, nothing is changed */
 };
 
 enum plan_stdio {
@@ -42,6 +44,9 @@ enum plan_stdio {
 /* What a job that removes a container's folder says (KP_PROGRESS) when the folder is out of the way and all else of the
  * job is done: only files that nobody sees any more are left to be deleted. The folder is in the trash then, below state. */
 #define PLAN_DISCARDED "discarded"
+
+/* In the answer to a start: the nft table was gone, and with it the elements of all others. */
+#define PLAN_TABLE_MADE "table=made"
 
 enum plan_undo { PLAN_UNDO_CGROUP = 1, PLAN_UNDO_LAYERS, PLAN_UNDO_PUBLISH, PLAN_UNDO_LINK };
 
@@ -62,7 +67,7 @@ struct plan {
 	bool use_cell; /* PLAN_START on the worker that holds the cell described by rootfs.id_base and net */
 	const char *layers_dir; /* state/containers/ID: upper, work and the log live below; removed by PLAN_UNDO_LAYERS */
 	ARRAY_OF(uint32_t) undo; /* enum plan_undo; LAYERS only for a container that goes when it stops */
-	/* PLAN_HOST_*: */
+	/* PLAN_HOST_*; PLAN_START, should it find the table missing: */
 	struct in_addr pool;
 	uint8_t pool_prefix;
 	const char *cgroup_branch;
@@ -80,6 +85,11 @@ int plan_encode(struct plan *p, void **ret, size_t *ret_size);
 int plan_read(int fd, struct plan **ret, struct error *err);
 int plan_decode(const void *bytes, size_t size, struct plan **ret, struct error *err);
 void plan_free(struct plan *p);
+
+/* element.c: how the answer to PLAN_HOST_CHECK names elements of the table that are there, one a line:
+ * "address 10.209.0.2", and "port 0.0.0.0:8080/tcp 10.209.0.2:80". */
+#define PLAN_ELEMENT_SIZE 80
+void plan_element_text(const struct net_port *p /* NULL: an address */, struct in_addr addr, char buf[PLAN_ELEMENT_SIZE]);
 
 /* print.c: stable text, one fact a line ("mount proc /proc nosuid,nodev,noexec"), no addresses or times; golden tests compare it. */
 void plan_print(const struct plan *p, struct strbuf *out);

@@ -66,6 +66,8 @@ static void print_head(const struct plan *p, struct strbuf *out)
 		[PLAN_TEMPLATE_BUILD] = "template-build",
 		[PLAN_TEMPLATE_REMOVE] = "template-remove",
 		[PLAN_EXPLAIN] = "explain",
+		[PLAN_PUBLISH] = "publish",
+		[PLAN_HOST_CHECK] = "host-check",
 		[PLAN_REMOVE] = "remove",
 	};
 

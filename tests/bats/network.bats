@@ -173,6 +173,63 @@ daemon_is_another() {
   arnia rm -f many
 }
 
+web_answers() {
+  [[ "$(on_host curl -sf -m 2 "http://$HOST_ADDR:8080/")" == hello ]] && [[ "$(outside curl -sf -m 2 "http://$HOST_ADDR:8080/")" == hello ]]
+}
+doctor_is_content() {
+  arnia host doctor > /dev/null
+}
+
+@test "the ruleset is flushed: the doctor tells, the next start puts back what all had" {
+  local port
+  arnia run -d --name open -p 80 busybox sleep 100000
+  port=$(arnia info -f json open | jq -r '.ports[0].hostPort')
+  doctor_is_content
+  on_host nft flush ruleset
+  run ! web_answers
+  run_arnia host doctor
+  [[ "$status" -eq 1 ]]
+  [[ "$output" == *"the nft table inet "*" is gone"* ]]
+  [[ "$output" == *"web: 4 of its elements in the nft table are missing"* ]]
+  [[ "$stderr" == *"the next start of a machine puts it back"* ]]
+  arnia run --rm busybox true
+  wait_until 50 web_answers
+  wait_until 50 doctor_is_content
+  arnia exec client ping -c 1 -W 2 "$HOST_ADDR"
+  [[ "$(arnia explain open)" == *"port 0.0.0.0:$port/tcp -> 80: published"* ]]
+  arnia rm -f open
+}
+
+@test "the ruleset is flushed: the next daemon puts back what all had, with the same numbers" {
+  local port old
+  arnia run -d --name open -p 80 busybox sleep 100000
+  port=$(arnia info -f json open | jq -r '.ports[0].hostPort')
+  on_host nft flush ruleset
+  run ! web_answers
+  old=$(daemon_pid)
+  kill -9 "$old"
+  wait_until 100 daemon_is_another "$old"
+  wait_until 50 web_answers
+  wait_until 50 doctor_is_content
+  [[ "$(arnia explain open)" == *"port 0.0.0.0:$port/tcp -> 80: published"* ]]
+  arnia rm -f open
+}
+
+@test "single elements are gone: the doctor tells, the next daemon puts them back" {
+  local table old
+  table=$(arnia host info -f json | jq -r .info.nftTable)
+  on_host nft flush map inet "$table" ports_any
+  run_arnia host doctor
+  [[ "$status" -eq 1 ]]
+  [[ "$output" == *"web: 2 of its elements in the nft table are missing"* ]]
+  [[ "$output" != *"client: "* ]]
+  old=$(daemon_pid)
+  kill -9 "$old"
+  wait_until 100 daemon_is_another "$old"
+  wait_until 50 web_answers
+  wait_until 50 doctor_is_content
+}
+
 @test "--net none has only lo, --net host is the host's" {
   run arnia run --rm --net none busybox ip -o link
   [[ "$(wc -l <<< "$output")" -eq 1 ]]
