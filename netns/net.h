@@ -45,6 +45,18 @@ typedef void net_element_fn(const struct net_port *p, struct in_addr addr, void 
 int net_each_element(const struct net_sockets *s, const char *table, net_element_fn *fn, void *data,
 		     struct error *err);
 
+/* A chain of somebody else's that drops what is forwarded unless a rule lets it pass, and no rule in its table names
+ * our links (by group, name or address). Rules that use sets are not understood. */
+enum net_wall_owner { NET_WALL_NFT, NET_WALL_IPTABLES, NET_WALL_DOCKER, NET_WALL_UFW };
+struct net_wall {
+	bool inet; /* else family ip */
+	enum net_wall_owner owner;
+	char table[128], chain[128];
+};
+typedef void net_wall_fn(const struct net_wall *w, void *data);
+int net_each_wall(const struct net_sockets *s, const struct net_host_config *c, const char *ifprefix,
+		  net_wall_fn *fn, void *data, struct error *err);
+
 /* Give the namespace behind `netns` (owned by the container's user namespace) its network: veth with the peer
  * inside, addresses, routes, neighbours, lo up. Enters netns and comes back to the caller's own (setns(2)):
  * on return the caller is in its own namespace, or the process must exit (-ENOTRECOVERABLE). NET_NONE: only

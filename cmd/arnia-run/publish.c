@@ -53,6 +53,16 @@ static void add_element(const struct net_port *p, struct in_addr addr, void *dat
 	strbuf_addf(data, "%s\n", text);
 }
 
+static void add_wall(const struct net_wall *w, void *data)
+{
+	static const char *const owners[] = { [NET_WALL_NFT] = "nft",
+					      [NET_WALL_IPTABLES] = "iptables",
+					      [NET_WALL_DOCKER] = "docker",
+					      [NET_WALL_UFW] = "ufw" };
+
+	strbuf_addf(data, "wall=%s %s %s %s\n", owners[w->owner], w->inet ? "inet" : "ip", w->table, w->chain);
+}
+
 int host_check_run(struct job *j, struct error *err)
 {
 	static const char *const names[] = { [NET_TABLE_OK] = "ok",
@@ -66,5 +76,8 @@ int host_check_run(struct job *j, struct error *err)
 	if (r < 0)
 		return r;
 	strbuf_addf(&j->text, "table=%s\n", names[table]);
-	return table == NET_TABLE_FOREIGN ? 0 : net_each_element(&j->w->net, host.table, add_element, &j->text, err);
+	r = net_each_wall(&j->w->net, &host, j->plan->net.ifname ?: "", add_wall, &j->text, err);
+	if (r < 0 || table == NET_TABLE_FOREIGN)
+		return r;
+	return net_each_element(&j->w->net, host.table, add_element, &j->text, err);
 }

@@ -224,7 +224,7 @@ void remains_plan(struct daemon *d, struct machine *m, struct arena *a, struct p
 void remains_sweep(struct daemon *d);
 
 /* ---- facts.c, doctor.c ---- */
-/* For PLAN_HOST_*: strings are d's. */
+/* For PLAN_HOST_*: strings are d's. The interface's name is the beginning of all. */
 struct plan host_plan(const struct daemon *d, enum plan_kind kind);
 void facts_from_setup(struct daemon *d, const char *text);
 json *facts_json(struct daemon *d);

@@ -112,6 +112,40 @@ static void check_published(struct daemon *d, json *l, const char *net)
 	}
 }
 
+/* What lets our packets through, by whose chain it is. */
+static char *wall_hint(struct daemon *d, const char *owner, const char *family, const char *table, const char *chain)
+{
+	const char *p = d->ids.ifprefix;
+	unsigned pool = d->ids.pool;
+
+	if (str_eq(owner, "ufw"))
+		return str_fmt("ufw route allow from %u.%u.0.0/%u; ufw route allow to %u.%u.0.0/%u", pool >> 24,
+			       pool >> 16 & 255, POOL_PREFIX, pool >> 24, pool >> 16 & 255, POOL_PREFIX);
+	if (str_eq(owner, "nft"))
+		return str_fmt("nft insert rule %s %s %s iifgroup %u accept; nft insert rule %s %s %s oifgroup %u accept", family,
+			       table, chain, d->ids.ifgroup, family, table, chain, d->ids.ifgroup);
+	if (str_eq(owner, "docker"))
+		chain = "DOCKER-USER";
+	return str_fmt("iptables -I %s -i %s+ -j ACCEPT; iptables -I %s -o %s+ -j ACCEPT", chain, p, chain, p);
+}
+
+static void check_walls(struct daemon *d, json *l, const char *net)
+{
+	auto_free char *text = str_dup(net ?: "");
+	char *save = NULL;
+
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char owner[16], family[8], table[128], chain[128];
+
+		if (sscanf(line, "wall=%15s %7s %127s %127s", owner, family, table, chain) != 4)
+			continue;
+		auto_free char *hint = wall_hint(d, owner, family, table, chain);
+
+		say(l, "forward", "warning", hint, "chain %s of the nft table %s %s drops what is forwarded, and no rule in it "
+		    "names arnia's links: machines reach nothing, published ports do not answer", chain, family, table);
+	}
+}
+
 static void check_network(struct daemon *d, json *l, const char *net)
 {
 	auto_free char *text = NULL;
@@ -122,6 +156,7 @@ static void check_network(struct daemon *d, json *l, const char *net)
 	else
 		check_table(d, l, net);
 	check_published(d, l, net);
+	check_walls(d, l, net);
 	if (file_read_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", 64, &text, NULL) > 0 && text[0] == '0')
 		say(l, "ip-forward", "warning", "sysctl net.ipv4.ip_forward=1", "forwarding of IPv4 is off: machines cannot "
 		    "reach beyond this host");

@@ -29,6 +29,7 @@ struct plan host_plan(const struct daemon *d, enum plan_kind kind)
 	p.net.mode = NET_ROUTED;
 	p.net.table = d->ids.nft_table;
 	p.net.ifgroup = d->ids.ifgroup;
+	p.net.ifname = d->ids.ifprefix;
 	p.net.gateway.s_addr = htonl(0xa9fe0101);
 	return p;
 }

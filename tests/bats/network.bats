@@ -180,6 +180,45 @@ doctor_is_content() {
   arnia host doctor > /dev/null
 }
 
+@test "a foreign chain drops what is forwarded: the doctor names it, and its remedy is one" {
+  on_host nft -f - <<< 'table inet walls { chain transit { type filter hook forward priority 0; policy drop; ct state established accept; }; }'
+  run ! outside curl -sf -m 1 "http://$HOST_ADDR:8080/"
+  run_arnia host doctor
+  [[ "$status" -eq 0 ]]
+  [[ "$output" == *"chain transit of the nft table inet walls drops what is forwarded"* ]]
+  [[ "$stderr" == *"nft insert rule inet walls transit iifgroup "*"oifgroup "* ]]
+  on_host sh -ec "$(grep -o 'nft insert.*' <<< "$stderr")"
+  run_arnia host doctor
+  [[ "$output" != *"drops what is forwarded"* ]]
+  outside curl -sf -m 5 "http://$HOST_ADDR:8080/"
+  arnia exec client ping -c 1 -W 2 "$PEER_ADDR"
+  on_host nft delete table inet walls
+}
+
+@test "the forward policy of Docker and of ufw: the doctor knows what to type" {
+  local prefix
+  on_host nft -f - <<< 'table ip filter { chain DOCKER-USER { }; chain FORWARD { type filter hook forward priority 0; policy drop; jump DOCKER-USER; }; }
+    table ip6 filter { chain FORWARD { type filter hook forward priority 0; policy drop; }; }'
+  run_arnia host doctor
+  [[ "$(grep -c 'drops what is forwarded' <<< "$output")" -eq 1 ]]
+  [[ "$output" == *"chain FORWARD of the nft table ip filter drops"* ]]
+  [[ "$stderr" == *"iptables -I DOCKER-USER -i an"*"+ -j ACCEPT; iptables -I DOCKER-USER -o an"* ]]
+  prefix=$(sed -n 's/.* -i \(an[0-9a-z]*\)+ .*/\1/p' <<< "$stderr")
+  on_host nft add chain ip filter ufw-user-forward
+  run_arnia host doctor
+  [[ "$stderr" == *"ufw route allow from 10."*".0.0/16; ufw route allow to 10."*".0.0/16"* ]]
+  on_host nft add rule ip filter ufw-user-forward ip saddr "$(sed -n 's/.*allow from \([0-9./]*\);.*/\1/p' <<< "$stderr")" accept
+  run_arnia host doctor
+  [[ "$output" != *"drops what is forwarded"* ]]
+  on_host nft flush chain ip filter ufw-user-forward
+  # as iptables writes it
+  on_host nft insert rule ip filter DOCKER-USER iifname "$prefix*" accept
+  run_arnia host doctor
+  [[ "$output" != *"drops what is forwarded"* ]]
+  on_host nft delete table ip filter
+  on_host nft delete table ip6 filter
+}
+
 @test "the ruleset is flushed: the doctor tells, the next start puts back what all had" {
   local port
   arnia run -d --name open -p 80 busybox sleep 100000
