@@ -33,7 +33,7 @@ struct seccomp_input {
 	size_t json_len;
 	uint64_t caps; /* rules with "includes"/"excludes" caps (Docker's extension) */
 };
-/* Compile to a malloc'ed array of sock_filter (docs/decisions/seccomp-compiler.md). Among the rules that hold for a call the
+/* Compile to a malloc'ed array of sock_filter (docs/decisions/0001-seccomp-compiler.md). Among the rules that hold for a call the
  * strictest action wins. Names the profile's bad member. */
 int seccomp_compile(const struct seccomp_input *in, void **ret, size_t *ret_size, struct error *err);
 /* The same through a cache folder (file name = sha256-like digest of input and libseccomp version; content checked by length and digest; a bad file is rebuilt). dirfd -1 = no cache. */
