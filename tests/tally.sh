@@ -19,7 +19,7 @@ run() {
   shift
   log=$results/$name.log
   rm -f "$results/$name.tally"
-  { "$@" 2>&1; echo "$?" >"$results/$name.rc"; } | tee "$log" | grep -vE '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$'
+  { "$@" 2>&1; echo "$?" >"$results/$name.rc"; } | tee "$log" | grep --line-buffered -vE '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$'
   rc=$(cat "$results/$name.rc")
   line=$(last_tally "$log")
   if [ -z "$line" ]; then

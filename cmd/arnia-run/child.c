@@ -20,6 +20,7 @@
 #include "lib/base/time.h"
 
 #define END_MS 10000  /* for killed processes to be gone; longer means that one hangs in the kernel */
+#define EXEC_MS 30000 /* from the clone to the program, on the slowest of hosts */
 #define DYING_MS 1000 /* between the closing of a dying process's descriptors and its end */
 
 int child_report_open(struct child *c, struct error *err)
@@ -37,11 +38,14 @@ int child_report_open(struct child *c, struct error *err)
 #define CLONE_NEWTIME 0x00000080
 #endif
 
-/* The clocks of a time namespace come with memory of one's own only (time_namespaces(7): single-threaded, which the
- * kernel takes for "alone in its memory"). */
+/*
+ * The clocks of a time namespace come with memory of one's own only (time_namespaces(7): single-threaded, which the
+ * kernel takes for "alone in its memory"). And whoever joins a container that runs may be killed there by its root in the
+ * midst of an allocation, so what it leaves behind must not be ours.
+ */
 static uint64_t memory_of(const struct plan *p)
 {
-	return p->sandbox.namespaces & CLONE_NEWTIME ? 0 : CLONE_VM;
+	return p->kind == PLAN_EXEC || p->sandbox.namespaces & CLONE_NEWTIME ? 0 : CLONE_VM;
 }
 
 struct enter {
@@ -251,6 +255,18 @@ static int hear(const struct child *c, struct frame *f)
 	return r == -ECONNRESET ? frame_recv(c->report, GUEST_MAGIC, f, 0) : r;
 }
 
+/* What has joined a container can be stopped there by its root, and is not to keep a worker for ever. */
+static int held_up(const struct job *j, const struct child *c, struct error *err)
+{
+	struct pollfd p = { .fd = c->report, .events = POLLIN };
+
+	if (j->plan->kind != PLAN_EXEC || poll(&p, 1, EXEC_MS) != 0)
+		return 0;
+	err_set(err, -ETIMEDOUT, "the new process did not get to its program within %d s", EXEC_MS / 1000);
+	err_hint(err, "something in the machine may have stopped it");
+	return -ETIMEDOUT;
+}
+
 int child_go_and_wait(const struct job *j, const struct child *c, struct steps guest, struct error *err)
 {
 	int r = send_go(c, err);
@@ -258,6 +274,8 @@ int child_go_and_wait(const struct job *j, const struct child *c, struct steps g
 	while (r >= 0) {
 		struct frame f;
 
+		if ((r = held_up(j, c, err)) < 0)
+			return r;
 		r = hear(c, &f);
 		if (r == 0)
 			return j->w->board->last_act ? 0 : tell_death(j, c, guest, err);

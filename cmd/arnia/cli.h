@@ -149,7 +149,7 @@ void human_size(struct strbuf *b, uint64_t bytes);  /* "12.3M" */
 uint64_t human_since(const char *time);
 void human_command(const json *words, struct strbuf *out); /* as typed: sh -c 'echo x' */
 void human_ports(const json *ports, struct strbuf *out);   /* "127.0.0.1:8080->80/tcp,..." */
-void human_exit(const json *exit, struct strbuf *out);	   /* "exit 0, 5m ago", "KILL, 2h ago" */
+void human_exit(const json *exit, struct strbuf *out);	   /* "exit 0, 5m ago", "signal KILL, 2h ago" */
 
 /* ---- handlers ---- */
 int cmd_run(struct cli *c);

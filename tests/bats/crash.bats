@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
+# long
 # Every step of the programs fails, or its program is killed there: what is said is true, all is undone or finished, nothing leaks.
 bats_require_minimum_version 1.5.0
 load helpers

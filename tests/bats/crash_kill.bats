@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
+# long
 # SIGKILL from outside and upgrades in place: machines live on, with their output, their terminals and their published ports.
 bats_require_minimum_version 1.5.0
 load helpers

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
+# long
 # What is left after much: a thousand lives, racing creations, a full disk, files of state that are no longer what was written.
 bats_require_minimum_version 1.5.0
 load helpers

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
+# long
 # test-host: systemd
 # run, create, start, stop, restart, kill, pause, resume, rm, wait, rename, list, info, logs, events.
 bats_require_minimum_version 1.5.0

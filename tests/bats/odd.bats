@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
+# long
 # What surrounds the commands is odd: streams, limits, files, other instances. Each was met in use.
 bats_require_minimum_version 1.5.0
 load helpers

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
+# long
 # Attacks from inside a container, by its program or by its image, each after a hole that a runtime once had.
 bats_require_minimum_version 1.5.0
 load helpers
@@ -389,6 +390,18 @@ x"; do
       got != w { print k ": " got " instead of " w; bad = 1 }
       END { for (k in want) { print k " was not tried"; bad = 1 } exit bad }' "$plain" "$BATS_TEST_TMPDIR/$p" || { echo "profile: $p"; return 1; }
   done
+}
+
+@test "root of a container kills whoever enters it: no worker is harmed" {
+  local i
+  # shellcheck disable=SC2016
+  arnia run -d --name killer busybox sh -c 'while :; do for p in /proc/[0-9]*; do n=${p#/proc/}; [ $n -le 2 ] || [ $n = $$ ] || kill -9 $n; done; done 2> /dev/null'
+  for i in $(seq 20); do
+    run_arnia exec killer sleep 0.2
+    [[ "$status" -eq 137 || "$stderr" == *"the new process was killed by signal 9"* ]] || { echo "$status: $stderr"; return 1; }
+  done
+  refute grep -E 'malloc|worker killed|corrupt' "$ARNIA_ROOT/run/log/keeper.log"
+  arnia rm -f killer
 }
 
 @test "no key pushed into a terminal, and no terminal but one's own" {

@@ -6,8 +6,14 @@ bats_require_minimum_version 1.5.0
 load helpers
 
 # It is the host's main instance, and its systemd, so only ever on the test host.
+on_test_host() {
+  [[ ${ARNIA_VM:-} == systemd && -d /run/systemd/system ]]
+}
+setup() {
+  on_test_host || skip "systemd is not process 1 of a test host: tested there"
+}
 setup_file() {
-  [[ ${ARNIA_VM:-} == systemd && -d /run/systemd/system ]] || skip "systemd is not process 1 of a test host: tested there"
+  on_test_host || return 0
   local u
   for u in "$BATS_TEST_DIRNAME"/../../systemd/*; do
     sed "s|@LIBEXECDIR@|$ARNIA_BIN|" "$u" > "/run/systemd/system/${u##*/}"
@@ -17,13 +23,14 @@ setup_file() {
   cut -d' ' -f5 /proc/self/mountinfo | sort > "$BATS_FILE_TMPDIR/mounts"
 }
 teardown_file() {
-  [[ ${ARNIA_VM:-} == systemd ]] || return 0
+  on_test_host || return 0
   arnia host shutdown --kill -y > /dev/null 2>&1 || true
   systemctl stop arnia.socket arnia.service arnia-machines.service
   rm -f /run/systemd/system/arnia*
   systemctl daemon-reload
 }
 teardown() {
+  on_test_host || return 0
   systemctl start arnia.socket
   arnia list -q | xargs -r "$ARNIA_BIN/arnia" rm -f > /dev/null 2>&1 || true
 }
