@@ -89,7 +89,8 @@ static int clone_in_cell(struct child *c, const struct proc_clone *args, struct 
 {
 	struct worker *w = g->w;
 	struct enter e = { .g = g, .args = *args, .net = g->plan->net.mode != NET_HOST };
-	const struct proc_clone way = { .flags = CLONE_PARENT | CLONE_VM | CLONE_VFORK | CLONE_FILES, .cgroup_fd = -1 };
+	/* Up to Linux 6.2 nobody may share memory who has unshared the clocks (time_namespaces(7)). */
+	const struct proc_clone way = { .flags = CLONE_PARENT | CLONE_VFORK | CLONE_FILES | memory_of(g->plan), .cgroup_fd = -1 };
 	pid_t pid;
 
 	w->board->pid = w->board->error = 0;
