@@ -208,7 +208,7 @@ void api_run(struct rpc_call *c, void *arg)
 	q.arg = op;
 	if (machine_start(d, m, &q, &op->why) == 0 || machine_remove(d, m, on_run_undone, op, NULL) == 0)
 		return;
-	/* without a keeper there is nobody to remove the folder: what is left of it goes with the next start */
+	/* without a keeper there is nobody to remove the folder: the next one has it done */
 	if (store_remove(&d->store, m->config.id, m->config.spec.remove, NULL) == 0) {
 		event_emit(d, "remove", m, NULL, NULL);
 		machine_forget(d, m);

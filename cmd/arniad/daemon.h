@@ -222,6 +222,8 @@ void output_reopen(struct machine *m);
 void remains_plan(struct daemon *d, struct machine *m, struct arena *a, struct plan *ret);
 /* Undo and remove what nobody owns. */
 void remains_sweep(struct daemon *d);
+/* Of that only folders that belong to no machine, for when others are at work. */
+void remains_sweep_folders(struct daemon *d);
 
 /* ---- facts.c, doctor.c ---- */
 /* For PLAN_HOST_*: strings are d's. The interface's name is the beginning of all. */

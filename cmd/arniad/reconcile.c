@@ -337,6 +337,8 @@ static void on_setup(struct daemon *d, const struct kp_result *r, const char *da
 	cells_refill(d);
 	if (d->rpc) {
 		publish_all(d);
+		/* of machines that came to nothing while there was no keeper to remove them */
+		remains_sweep_folders(d);
 		return;
 	}
 	settle_all(d);

@@ -197,11 +197,16 @@ static void sweep_trash(struct daemon *d)
 }
 
 /* Of each what says most: a plan, else a cgroup, which may hold processes that use the folder. */
+void remains_sweep_folders(struct daemon *d)
+{
+	store_each_folder(&d->store, sweep_folder, d);
+}
+
 void remains_sweep(struct daemon *d)
 {
 	store_each_plan(&d->store, sweep_plan, d);
 	sweep_cgroups(d);
-	store_each_folder(&d->store, sweep_folder, d);
+	remains_sweep_folders(d);
 	store_each_state(&d->store, sweep_state, d);
 	sweep_trash(d);
 }
