@@ -14,6 +14,7 @@
 #include "cmd/arniad/daemon.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "lib/base/path.h"
 #include "lib/base/str.h"
 
 enum { HELD_OUT = 1, HELD_ERR = 2 }; /* in machine.held */
@@ -28,17 +29,19 @@ void output_note(struct machine *m)
 	}
 }
 
-/* By its name, which asks no file system: the descriptors are the machine's own, and may be anything. */
+/* Held before it is looked at, and by its name, which asks no file system: the descriptors are the machine's own, may be
+ * anything, and change. */
 static int open_if(int dir, const char *name, uint64_t inode)
 {
-	char want[40], is[40];
-	ssize_t n = readlinkat(dir, name, is, sizeof(is) - 1);
+	auto_fd int fd = openat(dir, name, O_PATH | O_CLOEXEC);
+	char path[32], want[40], is[40];
+	ssize_t n = fd < 0 ? -1 : readlink(path_proc_fd(fd, path), is, sizeof(is) - 1);
 
 	snprintf(want, sizeof(want), "pipe:[%" PRIu64 "]", inode);
 	if (n < 0)
 		return -1;
 	is[n] = '\0';
-	return str_eq(is, want) ? openat(dir, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+	return str_eq(is, want) ? open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
 }
 
 static int find(pid_t pid, uint64_t inode)
