@@ -68,8 +68,9 @@ web_goes_on() {
   grows || { echo "its log does not grow"; return 1; }
   [[ "$(arnia exec web echo in)" == in ]]
 }
-# No line of its output is missing.
+# No line of its output is missing. A quick host is here before forty lines are written.
 log_is_whole() {
+  wait_until 100 sh -c '[ "$(arnia logs web | wc -l)" -ge 40 ]'
   diff <(arnia logs web | head -n 40) <(seq 0 39 | sed 's/^/tick /')
   arnia logs -n 40 web | sed 's/tick //' > "$BATS_TEST_TMPDIR/end"
   diff "$BATS_TEST_TMPDIR/end" <(seq "$(head -n 1 "$BATS_TEST_TMPDIR/end")" "$(tail -n 1 "$BATS_TEST_TMPDIR/end")")
