@@ -43,10 +43,18 @@ struct cg_device {
 	uint8_t access; /* 1 read, 2 write, 4 mknod */
 };
 
+/* Any other control file, as OCI's linux.resources asks for it. Written in order, after the limits. */
+struct cg_write {
+	const char *file; /* "io.max"; no slash */
+	const char *value;
+	bool optional; /* a default, or harmless where it is missing: skipped when the file is not there */
+};
 struct cg_config {
 	const char *path; /* below the cgroup2 mount, no leading slash: "arnia/c-0123456789abcdef" */
 	struct cg_limits limits;
 	ARRAY_OF(struct cg_device) devices; /* empty: no device program */
+	ARRAY_OF(struct cg_write) writes;
+	bool reuse; /* the cgroup may be there already: it is taken as it is, and not removed when the rest fails */
 	bool delegate; /* give the folder's delegatable files to owner_uid/gid */
 	uint32_t owner_uid, owner_gid;
 };

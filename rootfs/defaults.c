@@ -34,10 +34,14 @@ static const struct mount_item mounts[] = {
 	  .optional = true },
 };
 
+#define NODE(name, maj, min) { .path = name, .target = name, .type = 'c', .major = maj, .minor = min }
 const struct dev_item standard_devices[] = {
-	{ "/dev/null", "/dev/null", 'c', 1, 3 },       { "/dev/zero", "/dev/zero", 'c', 1, 5 },
-	{ "/dev/full", "/dev/full", 'c', 1, 7 },       { "/dev/random", "/dev/random", 'c', 1, 8 },
-	{ "/dev/urandom", "/dev/urandom", 'c', 1, 9 }, { "/dev/tty", "/dev/tty", 'c', 5, 0 },
+	NODE("/dev/null", 1, 3),
+	NODE("/dev/zero", 1, 5),
+	NODE("/dev/full", 1, 7),
+	NODE("/dev/random", 1, 8),
+	NODE("/dev/urandom", 1, 9),
+	NODE("/dev/tty", 5, 0),
 };
 const size_t n_standard_devices = ARRAY_SIZE(standard_devices);
 

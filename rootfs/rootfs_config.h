@@ -4,6 +4,7 @@
 /* What one container's file tree shall be. Plain data, see rootfs.h for the work. */
 #include <stdbool.h>
 #include <stdint.h>
+#include "lib/base/idmap.h"
 #include "lib/base/mem.h"
 
 enum mount_kind {
@@ -21,12 +22,20 @@ struct mount_item {
 	bool create; /* make the target when it is missing */
 	bool optional; /* a failure is skipped (a kernel without mqueue) */
 	bool copy_up; /* tmpfs: start with the content of the folder below */
+	/* OCI: */
+	bool shallow; /* MOUNT_BIND: flags concern the mount itself, not what is mounted below it */
+	uint64_t clear; /* MOUNT_BIND: MS_* that the mount shall not have ("rw", "suid", "dev", "exec") */
+	uint64_t rec_set, rec_clear; /* MOUNT_ATTR_* for the whole tree ("rro", "rdev"): mount_setattr(2), AT_RECURSIVE */
+	ARRAY_OF(struct id_map) uid_maps, gid_maps; /* MOUNT_BIND: idmapped by these instead of the container's */
+	bool idmap_tree; /* "ridmap": also what is mounted below it */
 };
 struct dev_item { /* node of the host, bound into /dev */
 	const char *path; /* host path */
 	const char *target; /* container path */
-	char type; /* 'c' or 'b' */
+	char type; /* 'c' or 'b'; with make also 'p' */
 	uint32_t major, minor; /* checked on the bound node: a look-alike is refused */
+	bool make; /* mknod(2) in the container's place, with these: mode, owner (container ids); else bind */
+	uint32_t mode, uid, gid;
 };
 struct link_item {
 	const char *target; /* text of the link */
@@ -54,6 +63,10 @@ struct rootfs_config {
 	struct strv masked; /* file -> /dev/null bound, folder -> empty read-only tmpfs */
 	struct strv readonly_paths;
 	bool console; /* bind the pts of the console at /dev/console */
+	/* OCI: */
+	bool plain; /* the root is lower[0] as it is, with what is mounted below it: writable, ids not mapped, devices work */
+	uint64_t propagation; /* MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, with MS_REC: of / inside at the end; 0 = private */
+	const char *mount_label; /* SELinux context= for what is mounted; NULL = none */
 };
 
 #endif

@@ -43,7 +43,7 @@ static int destroy_publish(void *ctx, struct error *err)
 {
 	struct destroy *d = ctx;
 
-	return d->plan->net.mode == NET_ROUTED ? net_unpublish(&d->w->net, &d->plan->net, err) : 0;
+	return d->plan->net.mode == NET_ROUTED ? net_unpublish(worker_net(d->w), &d->plan->net, err) : 0;
 }
 
 static int destroy_layers(void *ctx, struct error *err)

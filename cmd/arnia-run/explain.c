@@ -124,7 +124,7 @@ int explain_run(struct job *j, struct error *err)
 	add_lines(proc, "mountinfo", "mount", &out);
 	if (!pidref_alive(&init))
 		return err_set_kind(err, -ESRCH, ERR_STATE, "the container ended meanwhile");
-	if (j->plan->net.mode == NET_ROUTED && net_print(&j->w->net, &j->plan->net, &out, err) < 0)
+	if (j->plan->net.mode == NET_ROUTED && net_print(worker_net(j->w), &j->plan->net, &out, err) < 0)
 		return err_prefix(err, "network");
 	strbuf_add_n(&j->text, out.s, out.len);
 	return 0;

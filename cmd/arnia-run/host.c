@@ -82,7 +82,7 @@ int host_setup_run(struct job *j, struct error *err)
 
 	if (r < 0)
 		return r;
-	r = net.table ? net_host_setup(&j->w->net, &net, &why) : -EOPNOTSUPP;
+	r = net.table ? net_host_setup(worker_net(j->w), &net, &why) : -EOPNOTSUPP;
 	strbuf_addf(&j->text, "net=%d\n", r >= 0);
 	if (r < 0 && net.table) {
 		strbuf_addf(&j->text, "net_error=%s\n", why.text);
@@ -96,7 +96,7 @@ int host_teardown_run(struct job *j, struct error *err)
 {
 	struct net_host_config net = net_config_of(j->plan);
 	struct error e = { 0 };
-	int r = net.table ? net_host_teardown(&j->w->net, &net, err) : 0;
+	int r = net.table ? net_host_teardown(worker_net(j->w), &net, err) : 0;
 	int r2 = cg_remove(j->w->cgroup, j->plan->cgroup_branch, &e);
 
 	if (r < 0)

@@ -51,7 +51,7 @@ static bool is_seqpacket(int fd)
 
 int main(int argc, char **argv)
 {
-	struct worker w;
+	struct run_worker w;
 	struct error err = { 0 };
 	int status;
 
@@ -60,12 +60,12 @@ int main(int argc, char **argv)
 		return list_steps();
 	if (argc != 1 || !is_seqpacket(KW_FD_KEEPER))
 		return usage();
-	if (worker_prestart(&w, &err) < 0) {
+	if (run_worker_prestart(&w, &err) < 0) {
 		log_error("%s", err.text);
-		worker_done(&w);
+		run_worker_done(&w);
 		return ERR_FAILED;
 	}
-	status = worker_serve(&w);
-	worker_done(&w);
+	status = worker_serve(&w.w);
+	run_worker_done(&w);
 	return status;
 }

@@ -25,20 +25,20 @@ int publish_or_make_table(struct job *j, struct error *err)
 {
 	struct net_host_config host = net_config_of(j->plan);
 	struct error why = { 0 };
-	int r = net_publish(&j->w->net, &j->plan->net, err);
+	int r = net_publish(worker_net(j->w), &j->plan->net, err);
 
 	/* Somebody flushed the ruleset. The others' elements are for the daemon to have put back. */
-	if (r != -ENOENT || !host.pool_prefix || net_host_setup(&j->w->net, &host, &why) < 0)
+	if (r != -ENOENT || !host.pool_prefix || net_host_setup(worker_net(j->w), &host, &why) < 0)
 		return r;
 	err_clear(err);
 	strbuf_add(&j->text, PLAN_TABLE_MADE "\n");
-	return net_publish(&j->w->net, &j->plan->net, err);
+	return net_publish(worker_net(j->w), &j->plan->net, err);
 }
 
 int publish_run(struct job *j, struct error *err)
 {
 	bool open = ports_are_open(&j->plan->net);
-	int r = net_republish(&j->w->net, &j->plan->net, err);
+	int r = net_republish(worker_net(j->w), &j->plan->net, err);
 
 	if (open && !ports_are_open(&j->plan->net))
 		ports_tell(j);
@@ -71,13 +71,13 @@ int host_check_run(struct job *j, struct error *err)
 					     [NET_TABLE_FOREIGN] = "foreign" };
 	struct net_host_config host = net_config_of(j->plan);
 	enum net_table_is table;
-	int r = net_host_look(&j->w->net, &host, &table, err);
+	int r = net_host_look(worker_net(j->w), &host, &table, err);
 
 	if (r < 0)
 		return r;
 	strbuf_addf(&j->text, "table=%s\n", names[table]);
-	r = net_each_wall(&j->w->net, &host, j->plan->net.ifname ?: "", add_wall, &j->text, err);
+	r = net_each_wall(worker_net(j->w), &host, j->plan->net.ifname ?: "", add_wall, &j->text, err);
 	if (r < 0 || table == NET_TABLE_FOREIGN)
 		return r;
-	return net_each_element(&j->w->net, host.table, add_element, &j->text, err);
+	return net_each_element(worker_net(j->w), host.table, add_element, &j->text, err);
 }

@@ -32,11 +32,6 @@ static const struct {
 #define REST_MS 5 /* without a job: the worker puts itself in order */
 #define LINGER_MS 20 /* before one that can take no other job ends */
 
-int job_send(const struct job *j, enum kp_type type, const void *body, size_t n, const int *fds, size_t nfds)
-{
-	return frame_send(j->w->keeper, KP_MAGIC, type, j->seq, body, n, fds, nfds);
-}
-
 void job_progress(void *job, const char *line)
 {
 	struct job *j = job;

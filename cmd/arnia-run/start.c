@@ -116,28 +116,6 @@ static int start_idmap(void *ctx, struct error *err)
 	return idmap_write(s->child.pid, &s->plan->sandbox, err);
 }
 
-static int open_ns(pid_t pid, const char *name, struct error *err)
-{
-	char path[48];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? err_sys(err, -errno, "open the new %s namespace", name) : fd;
-}
-
-int namespaces_open(pid_t pid, bool net, int *ret_userns, int *ret_netns, struct error *err)
-{
-	auto_fd int user = open_ns(pid, "user", err);
-	auto_fd int own = user >= 0 && net ? open_ns(pid, "net", err) : -1;
-
-	if (user < 0 || (net && own < 0))
-		return user < 0 ? user : own;
-	*ret_userns = fd_steal(&user);
-	*ret_netns = fd_steal(&own);
-	return 0;
-}
-
 static int start_namespaces(void *ctx, struct error *err)
 {
 	struct start *s = ctx;
@@ -150,12 +128,12 @@ static int start_namespaces(void *ctx, struct error *err)
  * for as long, so it is done only when it is in the way. */
 int network_attach(struct worker *w, const struct plan *p, int netns, struct error *err)
 {
-	int r = net_attach(&w->net, &p->net, netns, err);
+	int r = net_attach(worker_net(w), &p->net, netns, err);
 
-	if (r != -EEXIST || p->net.mode != NET_ROUTED || net_link_delete(&w->net, p->net.ifname, NULL) < 0)
+	if (r != -EEXIST || p->net.mode != NET_ROUTED || net_link_delete(worker_net(w), p->net.ifname, NULL) < 0)
 		return r;
 	err_clear(err);
-	return net_attach(&w->net, &p->net, netns, err);
+	return net_attach(worker_net(w), &p->net, netns, err);
 }
 
 /* Nothing to undo: the link goes with its namespace, and what net_attach did half it undoes itself. */
@@ -185,7 +163,7 @@ static void undo_publish(void *ctx)
 {
 	struct start *s = ctx;
 
-	if (s->published && net_unpublish(&s->w->net, &s->plan->net, NULL) < 0)
+	if (s->published && net_unpublish(worker_net(s->w), &s->plan->net, NULL) < 0)
 		s->job->left = true;
 }
 

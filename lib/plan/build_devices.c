@@ -53,7 +53,11 @@ int plan_add_devices(const struct plan_input *in, struct plan *p, struct error *
 		*arena_push(a, &p->cgroup.devices) =
 			(struct cg_device){ true, node->type, node->major, node->minor, d.access };
 		*arena_push(a, &p->rootfs.devices) =
-			(struct dev_item){ d.path, d.target, node->type, node->major, node->minor };
+			(struct dev_item){ .path = d.path,
+					   .target = d.target,
+					   .type = node->type,
+					   .major = node->major,
+					   .minor = node->minor };
 	}
 	return 0;
 }

@@ -12,20 +12,24 @@
 #define CARRIES(type, size) _Static_assert(sizeof(type) == (size), "a member of " #type " is not packed")
 CARRIES(struct cg_limits, 80);
 CARRIES(struct cg_device, 32);
-CARRIES(struct cg_config, 120);
+CARRIES(struct cg_write, 24);
+CARRIES(struct cg_config, 136);
 CARRIES(struct net_port, 12);
 CARRIES(struct net_config, 80);
-CARRIES(struct mount_item, 56);
-CARRIES(struct dev_item, 32);
+CARRIES(struct mount_item, 120);
+CARRIES(struct dev_item, 48);
 CARRIES(struct link_item, 16);
 CARRIES(struct file_item, 32);
-CARRIES(struct rootfs_config, 160);
+CARRIES(struct rootfs_config, 176);
 CARRIES(struct id_map, 12);
 CARRIES(struct sandbox_rlimit, 32);
 CARRIES(struct sandbox_sysctl, 16);
-CARRIES(struct sandbox_config, 176);
+CARRIES(struct sandbox_join, 16);
+CARRIES(struct sandbox_sched, 48);
+CARRIES(struct hook_item, 48);
+CARRIES(struct sandbox_config, 320);
 CARRIES(struct process_config, 80);
-CARRIES(struct plan, 752);
+CARRIES(struct plan, 976);
 
 static void pack_value(struct pack *p, uint32_t *v, uint32_t least, uint32_t most)
 {
@@ -89,11 +93,22 @@ static void pack_cg_device(struct pack *p, void *v)
 	pack_u8(p, &d->access);
 }
 
+static void pack_cg_write(struct pack *p, void *v)
+{
+	struct cg_write *w = v;
+
+	pack_need(p, &w->file);
+	pack_need(p, &w->value);
+	pack_bool(p, &w->optional);
+}
+
 static void pack_cgroup(struct pack *p, struct cg_config *c)
 {
 	pack_str(p, &c->path);
 	pack_limits(p, &c->limits);
 	pack_arr(p, &c->devices, pack_cg_device);
+	pack_arr(p, &c->writes, pack_cg_write);
+	pack_bool(p, &c->reuse);
 	pack_bool(p, &c->delegate);
 	pack_u32(p, &c->owner_uid);
 	pack_u32(p, &c->owner_gid);
@@ -129,6 +144,15 @@ static void pack_net(struct pack *p, struct net_config *n)
 	pack_arr(p, &n->ports, pack_port);
 }
 
+static void pack_map(struct pack *p, void *v)
+{
+	struct id_map *m = v;
+
+	pack_u32(p, &m->inside);
+	pack_u32(p, &m->outside);
+	pack_u32(p, &m->count);
+}
+
 static void pack_mount(struct pack *p, void *v)
 {
 	struct mount_item *m = v;
@@ -145,6 +169,13 @@ static void pack_mount(struct pack *p, void *v)
 	pack_bool(p, &m->create);
 	pack_bool(p, &m->optional);
 	pack_bool(p, &m->copy_up);
+	pack_bool(p, &m->shallow);
+	pack_u64(p, &m->clear);
+	pack_u64(p, &m->rec_set);
+	pack_u64(p, &m->rec_clear);
+	pack_arr(p, &m->uid_maps, pack_map);
+	pack_arr(p, &m->gid_maps, pack_map);
+	pack_bool(p, &m->idmap_tree);
 	if (m->kind == MOUNT_FS ? !m->fstype : !m->source)
 		p->bad = true;
 }
@@ -155,9 +186,13 @@ static void pack_dev(struct pack *p, void *v)
 
 	pack_need(p, &d->path);
 	pack_need(p, &d->target);
-	pack_letter(p, &d->type, "bc");
+	pack_letter(p, &d->type, "bcp");
 	pack_u32(p, &d->major);
 	pack_u32(p, &d->minor);
+	pack_bool(p, &d->make);
+	pack_u32(p, &d->mode);
+	pack_u32(p, &d->uid);
+	pack_u32(p, &d->gid);
 }
 
 static void pack_link(struct pack *p, void *v)
@@ -193,15 +228,9 @@ static void pack_rootfs(struct pack *p, struct rootfs_config *r)
 	pack_list(p, &r->masked);
 	pack_list(p, &r->readonly_paths);
 	pack_bool(p, &r->console);
-}
-
-static void pack_map(struct pack *p, void *v)
-{
-	struct id_map *m = v;
-
-	pack_u32(p, &m->inside);
-	pack_u32(p, &m->outside);
-	pack_u32(p, &m->count);
+	pack_bool(p, &r->plain);
+	pack_u64(p, &r->propagation);
+	pack_str(p, &r->mount_label);
 }
 
 static void pack_sysctl(struct pack *p, void *v)
@@ -222,9 +251,47 @@ static void pack_rlimit(struct pack *p, void *v)
 	pack_bool(p, &r->best_effort);
 }
 
+static void pack_join(struct pack *p, void *v)
+{
+	struct sandbox_join *j = v;
+
+	pack_u32(p, &j->ns);
+	pack_need(p, &j->path);
+}
+
+static void pack_sched(struct pack *p, struct sandbox_sched *s)
+{
+	pack_bool(p, &s->set);
+	pack_u32(p, &s->policy);
+	pack_i32(p, &s->nice);
+	pack_u32(p, &s->priority);
+	pack_u64(p, &s->flags);
+	pack_u64(p, &s->runtime);
+	pack_u64(p, &s->deadline);
+	pack_u64(p, &s->period);
+}
+
+static void pack_sandbox_oci(struct pack *p, struct sandbox_config *s)
+{
+	pack_str(p, &s->domainname);
+	pack_bool(p, &s->any_ids);
+	pack_bool(p, &s->seccomp_listener);
+	pack_bool(p, &s->set_personality);
+	pack_u64(p, &s->personality);
+	pack_sched(p, &s->sched);
+	pack_u32(p, &s->ioprio);
+	pack_str(p, &s->cpus_initial);
+	pack_str(p, &s->cpus_final);
+	pack_str(p, &s->apparmor);
+	pack_str(p, &s->selinux);
+	pack_u32(p, &s->mempolicy);
+	pack_str(p, &s->mempolicy_nodes);
+}
+
 static void pack_sandbox(struct pack *p, struct sandbox_config *s)
 {
 	pack_u64(p, &s->namespaces);
+	pack_arr(p, &s->joins, pack_join);
 	pack_arr(p, &s->uid_maps, pack_map);
 	pack_arr(p, &s->gid_maps, pack_map);
 	pack_i64(p, &s->time_boot_ns);
@@ -244,6 +311,7 @@ static void pack_sandbox(struct pack *p, struct sandbox_config *s)
 	pack_arr(p, &s->rlimits, pack_rlimit);
 	pack_i32(p, &s->oom_score_adj);
 	pack_bool(p, &s->new_keyring);
+	pack_sandbox_oci(p, s);
 }
 
 static void pack_process(struct pack *p, struct process_config *c)
@@ -258,6 +326,17 @@ static void pack_process(struct pack *p, struct process_config *c)
 	pack_u16(p, &c->rows);
 	pack_u16(p, &c->cols);
 	pack_bool(p, &c->init);
+	pack_u32(p, &c->preserve_fds);
+}
+
+static void pack_hook(struct pack *p, void *v)
+{
+	struct hook_item *h = v;
+
+	pack_need(p, &h->path);
+	pack_list(p, &h->args);
+	pack_list(p, &h->env);
+	pack_u64(p, &h->timeout_ms);
 }
 
 static void pack_undo(struct pack *p, void *v)
@@ -285,6 +364,10 @@ void plan_pack(struct pack *p, struct plan *plan)
 	pack_bool(p, &plan->use_cell);
 	pack_str(p, &plan->layers_dir);
 	pack_arr(p, &plan->undo, pack_undo);
+	pack_bool(p, &plan->halt);
+	pack_arr(p, &plan->hooks_create, pack_hook);
+	pack_arr(p, &plan->hooks_start, pack_hook);
+	pack_str(p, &plan->hook_state);
 	pack_fixed(p, &plan->pool, sizeof(plan->pool));
 	pack_u8(p, &plan->pool_prefix);
 	pack_str(p, &plan->cgroup_branch);

@@ -16,7 +16,7 @@
 #include "rootfs/rootfs_config.h"
 
 #define PLAN_MAGIC 0x6e616c70u
-#define PLAN_VERSION 2u
+#define PLAN_VERSION 3u
 
 enum plan_kind {
 	PLAN_START = 1, /* make and start a container */
@@ -67,6 +67,10 @@ struct plan {
 	bool use_cell; /* PLAN_START on the worker that holds the cell described by rootfs.id_base and net */
 	const char *layers_dir; /* state/containers/ID: upper, work and the log live below; removed by PLAN_UNDO_LAYERS */
 	ARRAY_OF(uint32_t) undo; /* enum plan_undo; LAYERS only for a container that goes when it stops */
+	/* Of an OCI runtime: the start halts before its program until somebody connects to the start socket. */
+	bool halt;
+	ARRAY_OF(struct hook_item) hooks_create, hooks_start; /* createContainer and startContainer: run by the guest */
+	const char *hook_state; /* their standard input: the container's state (runtime-spec runtime.md), pid 0 to be filled in */
 	/* PLAN_HOST_*; PLAN_START, should it find the table missing: */
 	struct in_addr pool;
 	uint8_t pool_prefix;

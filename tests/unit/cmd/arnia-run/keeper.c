@@ -21,7 +21,7 @@
 static void be_worker(int sock, const char *fail_at)
 {
 	int fds[] = { sock, world.hostns, world.init };
-	struct worker w;
+	struct run_worker w;
 	struct error err = { 0 };
 	int status = 1;
 
@@ -31,11 +31,11 @@ static void be_worker(int sock, const char *fail_at)
 		_exit(1);
 	if (world.init < 0)
 		close(KW_FD_INIT);
-	if (worker_prestart(&w, &err) == 0)
-		status = worker_serve(&w);
+	if (run_worker_prestart(&w, &err) == 0)
+		status = worker_serve(&w.w);
 	else
 		fprintf(stderr, "prestart: %s\n", err.text);
-	worker_done(&w);
+	run_worker_done(&w);
 	_exit(status);
 }
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include "cmd/arnia-run/run.h"
+#include "lib/worker/worker.h"
 #include "lib/base/mem.h"
 #include "rootfs/rootfs.h"
 

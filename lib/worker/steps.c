@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
-#include "cmd/arnia-run/run.h"
+#include "lib/worker/worker.h"
 #include "lib/base/failat.h"
 #include "lib/base/mem.h"
 

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
-#include "cmd/arnia-run/run.h"
+#include "lib/worker/worker.h"
 #include "lib/base/fd.h"
 #include "lib/base/path.h"
 

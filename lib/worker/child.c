@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "cgroup/cgroup.h"
-#include "cmd/arnia-run/run.h"
+#include "lib/worker/worker.h"
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
 #include "lib/base/frame.h"

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Everything that can be done before the first job is known, so that it is off the path of a start. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -15,37 +11,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "cgroup/cgroup.h"
-#include "cmd/arnia-run/run.h"
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
-#include "lib/base/instance.h"
 #include "lib/base/proc.h"
-#include "lib/plan/build.h"
+#include "lib/worker/worker.h"
 #include "rootfs/rootfs.h"
 
 #define GUEST_STACK (256u << 10) /* steps have paths and frames on it, some of 4 KiB each */
 #define ENTER_STACK (32u << 10)
-
-/* What a template build may need, and what test builds look at; nothing else of the caller's environment
- * stays. */
-static const char *const env_kept[] = { "ARNIA_FAIL_AT", "ARNIA_ROOT", "http_proxy", "https_proxy",
-					"no_proxy" };
-
-static void clean_environment(void)
-{
-	char *values[ARRAY_SIZE(env_kept)];
-
-	for (size_t i = 0; i < ARRAY_SIZE(env_kept); i++)
-		values[i] = str_dup(getenv(env_kept[i]));
-	clearenv();
-	for (size_t i = 0; i < ARRAY_SIZE(env_kept); i++) {
-		if (values[i])
-			setenv(env_kept[i], values[i], 1);
-		free(values[i]);
-	}
-	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
-	setenv("LC_ALL", "C.UTF-8", 1);
-}
 
 /* A container's first process inherits both: the parent may block signals for a signalfd, or its own parent
  * ignored some. By system call, since libc keeps the two signals of its threads to itself. */
@@ -78,19 +51,6 @@ static int own_mounts(struct error *err)
 	return 0;
 }
 
-static int own_descriptors(struct worker *w, struct error *err)
-{
-	if (close_range(KW_FD_INIT + 1, ~0U, 0) < 0 ||
-	    close_range(KW_FD_KEEPER, KW_FD_INIT, CLOSE_RANGE_CLOEXEC) < 0)
-		return err_sys(err, -errno, "close inherited descriptors");
-	w->keeper = KW_FD_KEEPER;
-	if (fcntl(KW_FD_HOSTNS, F_GETFD) < 0)
-		return err_sys(err, -errno, "descriptor %d, the host's mount namespace", KW_FD_HOSTNS);
-	w->hostns = KW_FD_HOSTNS;
-	w->init = fd_is_sealed(KW_FD_INIT) ? KW_FD_INIT : -1;
-	return 0;
-}
-
 static int open_kernel(struct worker *w, struct error *err)
 {
 	void *page =
@@ -109,50 +69,31 @@ static int open_kernel(struct worker *w, struct error *err)
 	if (w->pidns < 0)
 		return err_sys(err, -errno, "open own pid namespace");
 	w->cgroup = cg_open_root(err);
-	if (w->cgroup < 0)
-		return w->cgroup;
-	/* A kernel without it is told by the start that needs it. */
-	(void)cg_program_open(plan_device_rules, plan_n_device_rules, &w->devices, NULL);
-	return net_open(&w->net, err);
+	return w->cgroup < 0 ? w->cgroup : 0;
 }
 
-int worker_prestart(struct worker *w, struct error *err)
+int worker_harden(struct error *err)
 {
-	struct instance in;
-	int r;
-
-	*w = (struct worker){ .keeper = -1,
-			      .hostns = -1,
-			      .init = -1,
-			      .stage = -1,
-			      .cgroup = -1,
-			      .pidns = -1,
-			      .devices.fd = -1,
-			      .net = NET_SOCKETS_NONE,
-			      .userns = -1,
-			      .netns = -1 };
 	/* Kept until the container's execve: nothing inside may look at a process of ours through /proc or
 	 * ptrace. */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return err_sys(err, -errno, "become undumpable");
 	reset_signals();
 	umask(022);
-	r = instance_load(&in, err);
-	if (r < 0)
-		return r;
-	memcpy(w->run, in.run, sizeof(w->run));
-	clean_environment();
 	reset_oom_score();
-	r = own_descriptors(w, err);
-	if (r == 0)
-		r = own_mounts(err);
+	return 0;
+}
+
+int worker_open(struct worker *w, struct error *err)
+{
+	int r = own_mounts(err);
+
 	if (r == 0)
 		r = open_kernel(w, err);
-	if (r == 0) {
-		w->stage = rootfs_stage(w->run, err);
-		r = w->stage < 0 ? w->stage : 0;
-	}
-	return r;
+	if (r < 0)
+		return r;
+	w->stage = rootfs_stage(w->run, err);
+	return w->stage < 0 ? w->stage : 0;
 }
 
 int worker_restage(struct worker *w, struct error *err)
@@ -170,8 +111,8 @@ int worker_restage(struct worker *w, struct error *err)
 
 void worker_hide(const struct worker *w)
 {
-	const int own[] = { w->keeper, w->hostns, w->stage,	w->cgroup, w->pidns,
-			    w->userns, w->netns,  w->devices.fd, w->net.route, w->net.nft };
+	const int own[] = { w->keeper, w->hostns, w->stage,	 w->cgroup,   w->pidns,
+			    w->userns, w->netns,  w->devices.fd, w->extra[0], w->extra[1] };
 
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
 		if (own[i] >= 0)
@@ -193,7 +134,6 @@ void worker_done(struct worker *w)
 	fd_close(&w->pidns);
 	cg_program_close(&w->devices);
 	worker_drop_cell(w);
-	net_close(&w->net);
 	fd_close(&w->init);
 	proc_stack_free(&w->guest_stack);
 	proc_stack_free(&w->enter_stack);

@@ -7,7 +7,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/resource.h>
-#include "cmd/arnia-run/run.h"
+#include "lib/worker/worker.h"
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
 
