@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef ARNIA_OCI_CMD_H
+#define ARNIA_OCI_CMD_H
+/*
+ * arnia-oci: the command line of an OCI runtime, as runc and crun have it. One process per act; what is known of a container lies
+ * in a folder below --root, what is true of it is asked of the kernel.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "lib/base/error.h"
+#include "lib/base/mem.h"
+#include "lib/base/proc.h"
+#include "lib/oci/oci.h"
+
+/* ---- options.c: a table for each verb; options before or behind the container's id, "--x=v", "--x v", "-x v", "-xy"; "--" ends them. Behind the
+ * id of `exec` and `ps` everything is the command's, unless --. */
+enum opt_kind { OPT_FLAG, OPT_VALUE, OPT_LIST };
+struct opt {
+	const char *name; /* "bundle" */
+	char letter; /* 'b', or 0 */
+	enum opt_kind kind;
+	const char *arg, *help; /* for --help */
+};
+enum cgroup_manager { CGROUP_FS, CGROUP_SYSTEMD, CGROUP_DISABLED };
+struct globals {
+	const char *root; /* absolute: --root, else /run/arnia-oci, else $XDG_RUNTIME_DIR/arnia-oci of a plain user */
+	const char *log; /* file, or NULL = standard error */
+	bool log_json, debug;
+	enum cgroup_manager manager;
+	int rootless; /* 1, 0, -1 = decided by who calls */
+};
+struct call {
+	struct arena arena;
+	struct globals g;
+	const struct verb *verb;
+	const char *id; /* first operand of verbs that take one, else NULL */
+	struct strv args; /* further operands */
+	ARRAY_OF(struct opt_value { const struct opt *opt; const char *value; }) values;
+};
+bool opt_has(const struct call *c, const char *name); /* a flag is given (and not "=false") */
+const char *opt_get(const struct call *c, const char *name); /* the last value, or NULL */
+struct strv opt_list(struct call *c, const char *name); /* all values in order; lives in the arena */
+struct verb {
+	const char *name;
+	const char *operands; /* "ID", "ID COMMAND [ARG...]" */
+	const char *summary;
+	const struct opt *opts;
+	size_t n_opts;
+	int (*run)(struct call *c, struct error *err); /* 0, or -errno; a program's exit code is in *ret of the verbs that have one */
+	bool passes; /* operands behind the id are taken as they are */
+};
+extern const struct verb verbs[];
+extern const size_t n_verbs;
+
+/* ---- store.c: ROOT/ID/state.json and what lies beside it. Every id was checked by oci_id_check. ---- */
+struct record {
+	struct arena arena;
+	const char *id;
+	int dir; /* O_PATH of ROOT/ID */
+	int lock; /* held while the record may change; -1 */
+	/* kept: */
+	const char *bundle;
+	const char *config; /* text of config.json as it was at creation */
+	pid_t pid;
+	uint64_t start; /* proc_pid_stat(5) field 22 */
+	const char *boot; /* boot id: another one = stopped */
+	const char *created; /* RFC 3339, UTC, ns */
+	const char *cgroup; /* below the cgroup2 mount, or NULL */
+	const char *scope; /* systemd unit, or NULL */
+	const char *owner; /* user name who made it */
+	const char *rootfs;
+	bool rootless, own_cgroup; /* the cgroup was made by us and goes with delete */
+	uint32_t uid; /* who made it */
+};
+#define RECORD_NONE ((struct record){ .dir = -1, .lock = -1 })
+/* A new folder, locked; -EEXIST kind STATE ("container with given ID already exists"). */
+int store_create(const char *root, const char *id, struct record *ret, struct error *err);
+int store_save(struct record *r, struct error *err); /* atomic */
+/* -ENOENT kind NOT_FOUND: "container does not exist". `lock`: wait until nobody else changes it (bounded: 30 s). */
+int store_load(const char *root, const char *id, bool lock, struct record *ret, struct error *err);
+int store_remove(const char *root, struct record *r, struct error *err);
+/* Names of all that look like containers, sorted; a missing root is empty. */
+int store_list(const char *root, struct arena *a, struct strv *ret, struct error *err);
+void record_done(struct record *r);
+/* Process as it is now, by pid and start time and boot; status. A created container's init waits at its start socket: it is
+ * created while ROOT/ID/start is there. PIDREF_NONE when stopped. */
+int record_status(const struct record *r, enum oci_status *ret, struct pidref *ret_init, struct error *err);
+
+/* ---- verbs; each in the file of its name ---- */
+int cmd_create(struct call *c, struct error *err);
+int cmd_start(struct call *c, struct error *err);
+int cmd_run(struct call *c, struct error *err);
+int cmd_exec(struct call *c, struct error *err);
+int cmd_restore(struct call *c, struct error *err);
+int cmd_checkpoint(struct call *c, struct error *err);
+int cmd_state(struct call *c, struct error *err);
+int cmd_kill(struct call *c, struct error *err);
+int cmd_delete(struct call *c, struct error *err);
+int cmd_list(struct call *c, struct error *err);
+int cmd_ps(struct call *c, struct error *err);
+int cmd_pause(struct call *c, struct error *err);
+int cmd_resume(struct call *c, struct error *err);
+int cmd_update(struct call *c, struct error *err);
+int cmd_events(struct call *c, struct error *err);
+int cmd_features(struct call *c, struct error *err);
+int cmd_spec(struct call *c, struct error *err);
+
+/* Kill all of it and take away what it had: cgroup, scope, folder. Also for what create left half done. */
+int container_destroy(struct call *c, struct record *r, struct error *err);
+
+#endif
