@@ -50,6 +50,9 @@ static int open_kernel(struct run_worker *w, struct error *err)
 {
 	int r;
 
+	w->w.cgroup = cg_open_root(err);
+	if (w->w.cgroup < 0)
+		return w->w.cgroup;
 	/* A kernel without it is told by the start that needs it. */
 	(void)cg_program_open(plan_device_rules, plan_n_device_rules, &w->w.devices, NULL);
 	r = net_open(&w->net, err);
@@ -69,6 +72,7 @@ int run_worker_prestart(struct run_worker *w, struct error *err)
 	r = worker_harden(err);
 	if (r < 0)
 		return r;
+	worker_reset_oom_score();
 	r = instance_load(&in, err);
 	if (r < 0)
 		return r;

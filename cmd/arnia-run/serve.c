@@ -143,7 +143,7 @@ static void job_done(struct job *j)
 /* The answer goes out before anything is cleaned up: the next job waits in the socket meanwhile. */
 static int serve_one(struct worker *w, struct frame *f)
 {
-	cleanup(job_done) struct job j = { .w = w, .stdio = { -1, -1, -1 }, .target = -1 };
+	cleanup(job_done) struct job j = { .w = w, .stdio = { -1, -1, -1 }, .target = -1, .start = -1, .cgroup = -1 };
 	struct error err = { 0 };
 	int r = read_job(&j, f, &err);
 

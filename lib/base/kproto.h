@@ -52,8 +52,13 @@ enum kp_type {
 	KW_MASTER, /* kp_ref + console pty master of a container adopted before */
 	KW_RESULT, /* kp_result */
 	KW_PROGRESS, /* text */
+	/* of a worker of arnia-oci, to it */
+	KW_HOOKS, /* all is mounted, the root not yet entered: the hooks of the runtime's namespace are due. Answered by KW_GO */
+	KW_LISTENER, /* [descriptor]: of the program's seccomp filter. Answered by KW_GO */
 	/* keeper -> worker */
 	KW_JOB = 96, /* kp_job + the same descriptors, the session excepted */
+	/* arnia-oci -> its worker: go on. Also the answer to its KW_ADOPT */
+	KW_GO,
 };
 
 enum kp_job_fd { /* bit set in kp_job.fds; descriptors travel in this order */
@@ -63,6 +68,8 @@ enum kp_job_fd { /* bit set in kp_job.fds; descriptors travel in this order */
 	KP_FD_STDOUT = 8,
 	KP_FD_STDERR = 16,
 	KP_FD_TARGET = 32, /* pidfd of the container's init (exec) */
+	KP_FD_START = 64, /* a start that halts: its listening socket */
+	KP_FD_CGROUP = 128, /* of arnia-oci: where the new process is to be born */
 };
 enum kp_fd { /* bit set in kp_container.fds */
 	KP_FD_PIDFD = 1, /* always */

@@ -49,7 +49,7 @@ static const char *missing_member(const struct plan *p)
 		return "process.argv";
 	if (starts && !p->rootfs.lower.n)
 		return "rootfs.lower";
-	if ((starts || p->kind == PLAN_PREPARE) && (!p->sandbox.uid_maps.n || !p->sandbox.gid_maps.n))
+	if (((starts && !p->halt) || p->kind == PLAN_PREPARE) && (!p->sandbox.uid_maps.n || !p->sandbox.gid_maps.n))
 		return "sandbox.uid_maps";
 	if ((starts || p->kind == PLAN_PREPARE) && p->net.mode == NET_ROUTED && (!p->net.ifname || !p->net.table))
 		return "net.ifname";

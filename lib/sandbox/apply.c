@@ -47,7 +47,8 @@ int no_new_privs_apply(const struct sandbox_config *c, struct error *err)
 	return 0;
 }
 
-int seccomp_load(const struct sandbox_config *c, struct error *err)
+/* The answer of seccomp(2): 0, a thread's id, or a descriptor. */
+static long load(const struct sandbox_config *c, uint32_t flags, struct error *err)
 {
 	struct sock_fprog prog = {
 		.len = (unsigned short)(c->seccomp_size / sizeof(struct sock_filter)),
@@ -55,14 +56,29 @@ int seccomp_load(const struct sandbox_config *c, struct error *err)
 	};
 	long r;
 
-	if (!c->seccomp)
-		return 0;
 	if (c->seccomp_size == 0 || c->seccomp_size % sizeof(struct sock_filter) ||
 	    c->seccomp_size / sizeof(struct sock_filter) > BPF_MAXINSNS)
 		return err_set(err, -EINVAL, "seccomp: not a filter");
-	r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, c->seccomp_flags, &prog);
-	if (r < 0)
-		return err_sys(err, -errno, "seccomp: load the filter");
+	r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
+	return r < 0 ? err_sys(err, -errno, "seccomp: load the filter") : r;
+}
+
+int seccomp_load(const struct sandbox_config *c, struct error *err)
+{
+	long r = c->seccomp ? load(c, c->seccomp_flags, err) : 0;
+
 	/* With TSYNC: the thread that could not follow. */
-	return r > 0 ? err_set(err, -EBUSY, "seccomp: thread %ld has a filter of its own", r) : 0;
+	if (r > 0)
+		return err_set(err, -EBUSY, "seccomp: thread %ld has a filter of its own", r);
+	return (int)r;
+}
+
+int seccomp_load_listener(const struct sandbox_config *c, int *ret_fd, struct error *err)
+{
+	long r = load(c, c->seccomp_flags | SECCOMP_FILTER_FLAG_NEW_LISTENER, err);
+
+	if (r < 0)
+		return (int)r;
+	*ret_fd = (int)r;
+	return 0;
 }

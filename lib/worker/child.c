@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "cgroup/cgroup.h"
@@ -41,11 +42,11 @@ int child_report_open(struct child *c, struct error *err)
 /*
  * The clocks of a time namespace come with memory of one's own only (time_namespaces(7): single-threaded, which the
  * kernel takes for "alone in its memory"). And whoever joins a container that runs may be killed there by its root in the
- * midst of an allocation, so what it leaves behind must not be ours.
+ * midst of an allocation, so what it leaves behind must not be ours. The same holds for one that is born into namespaces of others.
  */
 static uint64_t memory_of(const struct plan *p)
 {
-	return p->kind == PLAN_EXEC || p->sandbox.namespaces & CLONE_NEWTIME ? 0 : CLONE_VM;
+	return p->kind == PLAN_EXEC || p->sandbox.joins.n || p->sandbox.namespaces & CLONE_NEWTIME ? 0 : CLONE_VM;
 }
 
 struct enter {
@@ -88,7 +89,7 @@ static int enter_and_clone(void *arg)
 static int clone_in_cell(struct child *c, const struct proc_clone *args, struct guest *g, struct error *err)
 {
 	struct worker *w = g->w;
-	struct enter e = { .g = g, .args = *args, .net = g->plan->net.mode != NET_HOST };
+	struct enter e = { .g = g, .args = *args, .net = w->netns >= 0 && g->plan->net.mode != NET_HOST };
 	/* Up to Linux 6.2 nobody may share memory who has unshared the clocks (time_namespaces(7)). */
 	const struct proc_clone way = { .flags = CLONE_PARENT | CLONE_VFORK | CLONE_FILES | memory_of(g->plan), .cgroup_fd = -1 };
 	pid_t pid;
@@ -129,6 +130,7 @@ int child_clone(struct child *c, uint64_t namespaces, bool cell, struct guest *g
 			return err_sys(err, pid, "clone a process");
 		c->pid = pid;
 	}
+	g->w->board->guest_pid = c->pid;
 	fd_close(&c->guest_report);
 	return 0;
 }
@@ -160,7 +162,9 @@ int child_adopt(const struct job *j, const struct child *c, const struct stdio *
 			fds[n++] = io->far[i];
 		}
 	r = job_send(j, KW_ADOPT, &k, sizeof(k), fds, n);
-	return r < 0 ? err_sys(err, r, "tell the keeper") : 0;
+	if (r < 0)
+		return err_sys(err, r, "tell the keeper");
+	return j->w->asks ? job_await_go(j, err) : 0;
 }
 
 static int send_go(const struct child *c, struct error *err)
@@ -224,7 +228,27 @@ static int pass_master(const struct job *j, struct frame *f, struct error *err)
 	return r < 0 ? err_sys(err, r, "give the console to the keeper") : 0;
 }
 
-static int take_error(const struct frame *f, struct error *err)
+/* By its number: the filter that is loaded may not let the guest send a descriptor. */
+static int pass_listener(const struct job *j, const struct child *c, const struct frame *f, struct error *err)
+{
+	const int32_t *number = frame_body(f, sizeof(*number));
+	auto_fd int fd = number ? (int)syscall(SYS_pidfd_getfd, c->pidfd, *number, 0) : -1;
+	int r;
+
+	if (fd < 0)
+		return err_sys(err, -errno, "take the listener of the seccomp filter");
+	r = job_send(j, KW_LISTENER, NULL, 0, &fd, 1);
+	return r < 0 ? err_sys(err, r, "pass the listener on") : job_await_go(j, err);
+}
+
+static int ask_for_hooks(const struct job *j, struct error *err)
+{
+	int r = job_send(j, KW_HOOKS, NULL, 0, NULL, 0);
+
+	return r < 0 ? err_sys(err, r, "ask for the hooks") : job_await_go(j, err);
+}
+
+int guest_take_error(const struct frame *f, struct error *err)
 {
 	const struct error *told = frame_body(f, sizeof(*told));
 	struct error copy;
@@ -268,6 +292,24 @@ static int held_up(const struct job *j, const struct child *c, struct error *err
 	return -ETIMEDOUT;
 }
 
+static int take_word(const struct job *j, const struct child *c, struct frame *f, struct error *err)
+{
+	switch (f->head.type) {
+	case GUEST_MASTER:
+		return pass_master(j, f, err);
+	case GUEST_HOOKS:
+		return ask_for_hooks(j, err);
+	case GUEST_LISTENER:
+		return pass_listener(j, c, f, err);
+	case GUEST_ERROR:
+		return guest_take_error(f, err);
+	case GUEST_NO_EXEC:
+		if (j->w->board->last_act)
+			return take_no_exec(j, f, err);
+	}
+	return err_set(err, -EPROTO, "a frame of type %u from the new process", f->head.type);
+}
+
 int child_go_and_wait(const struct job *j, const struct child *c, struct steps guest, struct error *err)
 {
 	int r = send_go(c, err);
@@ -282,14 +324,11 @@ int child_go_and_wait(const struct job *j, const struct child *c, struct steps g
 			return j->w->board->last_act ? 0 : tell_death(j, c, guest, err);
 		if (r < 0)
 			return err_sys(err, r, "hear from the new process");
-		if (f.head.type == GUEST_MASTER)
-			r = pass_master(j, &f, err);
-		else if (f.head.type == GUEST_ERROR)
-			r = take_error(&f, err);
-		else if (f.head.type == GUEST_NO_EXEC && j->w->board->last_act)
-			r = take_no_exec(j, &f, err);
-		else
-			r = err_set(err, -EPROTO, "a frame of type %u from the new process", f.head.type);
+		if (f.head.type == GUEST_HALTED && j->plan->halt) {
+			frame_done(&f);
+			return 0;
+		}
+		r = take_word(j, c, &f, err);
 		frame_done(&f);
 		if (r >= 0)
 			r = send_go(c, err);
@@ -328,7 +367,7 @@ void child_last_words(const struct job *j, const struct child *c, struct steps g
 	if (r <= 0)
 		return;
 	if (f.head.type == GUEST_ERROR)
-		take_error(&f, err);
+		guest_take_error(&f, err);
 	frame_done(&f);
 }
 

@@ -37,8 +37,7 @@ static int exec_check(void *ctx, struct error *err)
 
 	if (x->job->target < 0)
 		return err_set(err, -EBADF, "an exec without the container's process");
-	if (!(x->plan->sandbox.namespaces & CLONE_NEWUSER) || x->plan->process.argv.n == 0 ||
-	    !x->plan->exec_id)
+	if (x->plan->process.argv.n == 0 || !x->plan->exec_id)
 		return err_set(err, -EINVAL, "an incomplete plan");
 	return 0;
 }
@@ -48,6 +47,11 @@ static int exec_cgroup(void *ctx, struct error *err)
 	struct exec *x = ctx;
 	struct cg_events ev;
 
+	/* Whoever runs without cgroups has none to enter; what was given is where the new process is born. */
+	if (x->job->cgroup >= 0 || !*x->plan->cgroup.path) {
+		x->cgroup = x->job->cgroup >= 0 ? fd_dup(x->job->cgroup) : -1;
+		return 0;
+	}
 	x->cgroup = cg_open(x->w->cgroup, x->plan->cgroup.path, err);
 	if (x->cgroup < 0)
 		return x->cgroup == -ENOENT ? not_running(err) : x->cgroup;
@@ -75,6 +79,8 @@ static int exec_pidns(void *ctx, struct error *err)
 {
 	struct exec *x = ctx;
 
+	if (!(x->plan->sandbox.namespaces & CLONE_NEWPID))
+		return 0;
 	if (setns(x->job->target, CLONE_NEWPID) < 0)
 		return errno == ESRCH ? not_running(err)
 				      : err_sys(err, -errno, "enter the container's pid namespace");
@@ -156,7 +162,7 @@ static int exec_clone(void *ctx, struct error *err)
 	describe_guest(x);
 	x->child.cgroup = x->cgroup;
 	r = child_clone(&x->child, 0, false, &x->guest, err);
-	if (r == -EBUSY || r == -EOPNOTSUPP) {
+	if ((r == -EBUSY || r == -EOPNOTSUPP) && x->cgroup >= 0) {
 		int other = cgroup_of_init(x, err);
 
 		if (other < 0)
@@ -165,7 +171,7 @@ static int exec_clone(void *ctx, struct error *err)
 		x->cgroup = x->child.cgroup = other;
 		r = child_clone(&x->child, 0, false, &x->guest, err);
 	}
-	if (r == -EAGAIN)
+	if (r == -EAGAIN && x->cgroup >= 0)
 		r = clone_and_move(x, err);
 	/* ENOMEM: its pid namespace takes no process any more, because its init is dead (pid_namespaces(7)).
 	 */
@@ -240,7 +246,7 @@ static int guest_join(void *ctx, struct error *err)
 	struct guest *g = ctx;
 	int flags = (int)(g->plan->sandbox.namespaces & ~(uint64_t)CLONE_NEWPID);
 
-	if (setns(g->target, flags) < 0)
+	if (flags && setns(g->target, flags) < 0)
 		return errno == ESRCH ? not_running(err)
 				      : err_sys(err, -errno, "enter the container's namespaces");
 	fd_close(&g->target);
@@ -277,6 +283,7 @@ static const struct step guest_list[] = {
 	{ "exec-guest:rlimits", NULL, guest_rlimits, NULL },
 	{ "exec-guest:no-new-privs", NULL, guest_no_new_privs, NULL },
 	{ "exec-guest:close", NULL, guest_close, NULL },
+	{ "exec-guest:listener", "seccomp", guest_seccomp_listener, NULL },
 	{ "exec-guest:seccomp", "seccomp", guest_seccomp, NULL },
 	{ "exec-guest:exec", NULL, guest_exec, NULL },
 };

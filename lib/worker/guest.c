@@ -20,7 +20,7 @@
 #include "rootfs/rootfs.h"
 
 /* By write(2), which every seccomp profile allows, while sendmsg(2) may be refused. */
-static void report(const struct guest *g, enum guest_frame type, const struct error *err)
+void guest_report(const struct guest *g, enum guest_frame type, const struct error *err)
 {
 	struct {
 		struct frame_head head;
@@ -54,7 +54,7 @@ int guest_run(void *guest)
 		if (r < 0 && s->what)
 			err_prefix(&err, "%s", s->what);
 	}
-	report(g, GUEST_ERROR, &err);
+	guest_report(g, GUEST_ERROR, &err);
 	_exit(ERR_FAILED);
 }
 
@@ -95,10 +95,13 @@ int guest_go(void *ctx, struct error *err)
 		       : err_set(err, -EPROTO, "a frame of type %u where GO was expected", f.head.type);
 }
 
+/* EPERM: a user namespace whose maker had no right to change groups (user_namespaces(7), /proc/PID/setgroups). */
 int guest_ids(void *ctx, struct error *err)
 {
 	(void)ctx;
-	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+	if (setgroups(0, NULL) < 0 && errno != EPERM)
+		return err_sys(err, -errno, "leave the groups");
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_sys(err, -errno, "become root of the container");
 	return 0;
 }
@@ -169,15 +172,15 @@ static int own_streams(const struct guest *g, struct error *err)
 {
 	struct stat st;
 
-	if (g->user.uid == 0 || (g->plan->stdio != PLAN_STDIO_LOG && g->plan->stdio != PLAN_STDIO_TTY))
+	if (g->user.uid == 0 || (!g->w->asks && g->plan->stdio == PLAN_STDIO_FDS) || g->plan->stdio == PLAN_STDIO_NULL)
 		return 0;
 	for (int i = 0; i < 3; i++) {
 		if (fstat(i, &st) < 0)
 			return err_sys(err, -errno, "look at descriptor %d", i);
 		if (st.st_uid == g->user.uid || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))
 			continue;
-		/* The group of a terminal stays. */
-		if (fchown(i, g->user.uid, (gid_t)-1) < 0)
+		/* The group of a terminal stays. What a caller of arnia-oci gave may be of another user, or a socket. */
+		if (fchown(i, g->user.uid, (gid_t)-1) < 0 && g->plan->stdio != PLAN_STDIO_FDS)
 			return err_sys(err, -errno, "give descriptor %d to user %u", i, g->user.uid);
 	}
 	return 0;
@@ -216,12 +219,47 @@ int guest_cwd(void *ctx, struct error *err)
 	return cwd_apply(g->plan->process.cwd, g->plan->kind == PLAN_START, err);
 }
 
+/* The worker takes the descriptor by its number: a filter may ask its listener about everything but the few calls that this
+ * takes. */
+static int load_with_listener(const struct guest *g, struct error *err)
+{
+	struct {
+		struct frame_head head;
+		int32_t number;
+	} m = { .head = { GUEST_MAGIC, GUEST_LISTENER, 0 } };
+	auto_fd int fd = -1;
+	int r = seccomp_load_listener(&g->plan->sandbox, &fd, err);
+
+	if (r < 0)
+		return r;
+	m.number = fd;
+	if (write(g->report, &m, sizeof(m)) < 0)
+		return err_sys(err, -errno, "tell of the filter's listener");
+	return guest_go((void *)g, err);
+}
+
+static int load_filter(const struct guest *g, struct error *err)
+{
+	const struct sandbox_config *c = &g->plan->sandbox;
+
+	return c->seccomp && c->seccomp_listener ? load_with_listener(g, err) : seccomp_load(c, err);
+}
+
 /* Without no_new_privs a filter needs CAP_SYS_ADMIN (seccomp(2)), so it comes before the capabilities go. */
 int guest_seccomp_early(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
 
-	return g->plan->sandbox.no_new_privs ? 0 : seccomp_load(&g->plan->sandbox, err);
+	return g->plan->sandbox.no_new_privs ? 0 : load_filter(g, err);
+}
+
+/* One with a listener is loaded while the worker is there to pass that on. */
+int guest_seccomp_listener(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+	const struct sandbox_config *c = &g->plan->sandbox;
+
+	return c->no_new_privs && c->seccomp_listener ? load_filter(g, err) : 0;
 }
 
 int guest_caps(void *ctx, struct error *err)
@@ -263,16 +301,18 @@ int guest_no_new_privs(void *ctx, struct error *err)
 
 int guest_close(void *ctx, struct error *err)
 {
-	(void)ctx;
-	return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? err_sys(err, -errno, "close all descriptors")
-							    : 0;
+	struct guest *g = ctx;
+
+	return close_range(3 + g->plan->process.preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0
+		       ? err_sys(err, -errno, "close all descriptors")
+		       : 0;
 }
 
 int guest_seccomp(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
 
-	return g->plan->sandbox.no_new_privs ? seccomp_load(&g->plan->sandbox, err) : 0;
+	return g->plan->sandbox.no_new_privs && !g->plan->sandbox.seccomp_listener ? load_filter(g, err) : 0;
 }
 
 /* head (n strings), then v from its element `skip` on, as execve(2) wants them. */

@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include "lib/worker/worker.h"
 #include "lib/base/mem.h"
+#include "lib/worker/hooks.h"
 #include "rootfs/rootfs.h"
 
 /* Now that this process is in the container's cgroup, which becomes the root of what is seen inside
@@ -36,6 +37,35 @@ static int start_mounts(void *ctx, struct error *err)
 
 	g->root = rg.root_mount;
 	return r;
+}
+
+/* All is mounted and the old root still there. First those of the runtime's namespaces, which it runs itself; then those of the
+ * container's, from the files of the host (runtime-spec config.md "createContainer Hooks"). */
+static int start_hooks(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+	auto_free char *state = NULL;
+	int r;
+
+	if (!g->plan->halt)
+		return 0;
+	guest_report(g, GUEST_HOOKS, NULL);
+	r = guest_go(g, err);
+	if (r < 0 || !g->plan->hooks_create.n)
+		return r;
+	state = hook_state_text(g->plan->hook_state, g->w->board->guest_pid);
+	return hooks_run_all(g->plan->hooks_create.v, g->plan->hooks_create.n, "createContainer", state, err);
+}
+
+static int start_late_hooks(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+	auto_free char *state = NULL;
+
+	if (!g->plan->hooks_start.n)
+		return 0;
+	state = hook_state_text(g->plan->hook_state, g->w->board->guest_pid);
+	return hooks_run_all(g->plan->hooks_start.v, g->plan->hooks_start.n, "startContainer", state, err);
 }
 
 static int start_pivot(void *ctx, struct error *err)
@@ -75,6 +105,7 @@ static const struct step guest_list[] = {
 	{ "guest:ids", NULL, guest_ids, NULL },
 	{ "guest:mounts", "rootfs", start_mounts, NULL },
 	{ "guest:console", "console", guest_console, NULL },
+	{ "guest:hooks", "hooks", start_hooks, NULL },
 	{ "guest:pivot", "rootfs", start_pivot, NULL },
 	{ "guest:hostname", NULL, start_hostname, NULL },
 	{ "guest:sysctls", NULL, start_sysctls, NULL },
@@ -89,6 +120,9 @@ static const struct step guest_list[] = {
 	{ "guest:rlimits", NULL, guest_rlimits, NULL },
 	{ "guest:no-new-privs", NULL, guest_no_new_privs, NULL },
 	{ "guest:close", NULL, guest_close, NULL },
+	{ "guest:listener", "seccomp", guest_seccomp_listener, NULL },
+	{ "guest:halt", NULL, guest_halt, NULL },
+	{ "guest:late-hooks", "hooks", start_late_hooks, NULL },
 	{ "guest:seccomp", "seccomp", guest_seccomp, NULL },
 	{ "guest:exec", NULL, guest_exec, NULL },
 };

@@ -11,6 +11,17 @@ int job_send(const struct job *j, enum kp_type type, const void *body, size_t n,
 	return frame_send(j->w->keeper, KP_MAGIC, type, j->seq, body, n, fds, nfds);
 }
 
+int job_await_go(const struct job *j, struct error *err)
+{
+	struct frame f;
+	int r = frame_recv(j->w->keeper, KP_MAGIC, &f, 0);
+
+	if (r <= 0)
+		return err_set(err, r < 0 ? r : -ECANCELED, "the runtime is gone or gave up");
+	frame_done(&f);
+	return f.head.type == KW_GO ? 0 : err_set(err, -ECANCELED, "called off");
+}
+
 static int open_ns(pid_t pid, const char *name, struct error *err)
 {
 	char path[48];

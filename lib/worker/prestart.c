@@ -36,7 +36,7 @@ static void reset_signals(void)
 /* Written with CAP_SYS_RESOURCE this is also the least value that a container can set itself
  * (proc_pid_oom_score_adj(5)). Without the capability the write may be refused, when the score is above 0
  * already: nothing to protect then. */
-static void reset_oom_score(void)
+void worker_reset_oom_score(void)
 {
 	file_write_ctl_at(AT_FDCWD, "/proc/self/oom_score_adj", PROC_SUPER_MAGIC, "0", NULL);
 }
@@ -51,7 +51,7 @@ static int own_mounts(struct error *err)
 	return 0;
 }
 
-static int open_kernel(struct worker *w, struct error *err)
+int worker_open_few(struct worker *w, struct error *err)
 {
 	void *page =
 		mmap(NULL, sizeof(struct board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -66,10 +66,7 @@ static int open_kernel(struct worker *w, struct error *err)
 	if (r < 0)
 		return err_sys(err, r, "map a stack");
 	w->pidns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-	if (w->pidns < 0)
-		return err_sys(err, -errno, "open own pid namespace");
-	w->cgroup = cg_open_root(err);
-	return w->cgroup < 0 ? w->cgroup : 0;
+	return w->pidns < 0 ? err_sys(err, -errno, "open own pid namespace") : 0;
 }
 
 int worker_harden(struct error *err)
@@ -80,7 +77,6 @@ int worker_harden(struct error *err)
 		return err_sys(err, -errno, "become undumpable");
 	reset_signals();
 	umask(022);
-	reset_oom_score();
 	return 0;
 }
 
@@ -89,7 +85,7 @@ int worker_open(struct worker *w, struct error *err)
 	int r = own_mounts(err);
 
 	if (r == 0)
-		r = open_kernel(w, err);
+		r = worker_open_few(w, err);
 	if (r < 0)
 		return r;
 	w->stage = rootfs_stage(w->run, err);

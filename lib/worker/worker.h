@@ -12,6 +12,7 @@
 #include <sys/types.h>
 #include "cgroup/cgroup.h"
 #include "lib/base/error.h"
+#include "lib/base/frame.h"
 #include "lib/base/initproto.h"
 #include "lib/base/kproto.h"
 #include "lib/base/proc.h"
@@ -51,6 +52,7 @@ struct board {
 	int32_t error; /* of child_clone's way into a cell: which call failed, and how */
 	int32_t failed;
 	int32_t pid, pidfd; /* the guest, when another cloned it */
+	int32_t guest_pid; /* as the worker's pid namespace has it; set before GO */
 };
 struct worker {
 	int keeper; /* KW_FD_KEEPER */
@@ -65,6 +67,7 @@ struct worker {
 	struct proc_stack guest_stack, enter_stack;
 	volatile struct board *board;
 	bool staged;	/* a job attached mounts to the stage */
+	bool asks;	/* its parent is arnia-oci, which answers KW_ADOPT, KW_HOOKS and KW_LISTENER */
 	bool spent;	/* it is where it cannot leave, or half-way there: no further job */
 	const char *run; /* folder of the stage; not owned */
 };
@@ -73,10 +76,13 @@ struct worker {
 			  .devices.fd = -1, .extra = { -1, -1 }, .userns = -1, .netns = -1 })
 
 /* ---- prestart.c: what a worker is before its first job ---- */
-/* Undumpable, default signals, umask 022, OOM score 0. */
+/* Undumpable, default signals, umask 022. */
 int worker_harden(struct error *err);
+void worker_reset_oom_score(void); /* to 0 */
 /* A mount namespace of its own; stacks, shared page, the cgroup tree, the stage. */
 int worker_open(struct worker *w, struct error *err);
+/* For an exec alone: neither mounts nor the cgroup tree. */
+int worker_open_few(struct worker *w, struct error *err);
 /* A fresh stage: mounts of the last job go away. */
 int worker_restage(struct worker *w, struct error *err);
 /* Close what only the worker itself may hold; for a child that goes on into a container. The struct stays as it is: it
@@ -92,6 +98,8 @@ struct job {
 	uint64_t seq;
 	char id[sizeof(((struct kp_job *)0)->id)];
 	int stdio[3], target; /* descriptors that came along; -1 */
+	int start; /* listening socket of a start that halts; -1 */
+	int cgroup; /* where an exec is born, instead of plan.cgroup.path; -1 */
 	/* the answer */
 	pid_t pid;
 	bool left; /* kp_result.left */
@@ -99,6 +107,9 @@ struct job {
 };
 /* Send a frame to the keeper. Descriptors stay the caller's. */
 int job_send(const struct job *j, enum kp_type type, const void *body, size_t n, const int *fds, size_t nfds);
+/* For a worker that asks: wait for KW_GO. -ECANCELED when its parent gave up (which then says why itself). */
+int job_await_go(const struct job *j, struct error *err);
+
 /* /proc/PID/ns/user and, with `net`, ns/net. */
 int namespaces_open(pid_t pid, bool net, int *ret_userns, int *ret_netns, struct error *err);
 int exec_run(struct job *j, struct error *err); /* PLAN_EXEC */
@@ -158,7 +169,17 @@ void allowance_return(struct allowance *a);
 
 /* ---- guest.c, guest_start.c: the child ---- */
 /* GUEST_MAGIC and GUEST_NO_EXEC are of lib/base/initproto.h. */
-enum guest_frame { GUEST_GO = 1, GUEST_MASTER, GUEST_ERROR };
+enum guest_frame {
+	GUEST_GO = 1,
+	GUEST_MASTER,
+	GUEST_ERROR,
+	GUEST_HOOKS = GUEST_NO_EXEC + 1, /* waits for GO */
+	GUEST_LISTENER, /* body: int32_t, the number of the descriptor in the guest; waits for GO */
+	GUEST_HALTED, /* waits at its start socket; the worker's part is done */
+};
+/* Between a `start` and a guest that halts: one connection of the start socket. GO is sent, then the end of the connection says
+ * that the program runs; else an error frame comes first (GUEST_ERROR). */
+int guest_release(int start_dir, const char *name, struct error *err);
 struct guest {
 	struct worker *w;
 	const struct plan *plan;
@@ -167,6 +188,7 @@ struct guest {
 	int report;
 	int io[3];
 	int target; /* exec: pidfd of the container's init */
+	int start; /* of a start that halts: its listening socket */
 	int root;   /* O_PATH of the container's root */
 	int slave;  /* of the console, until it is taken */
 	struct sandbox_user user;
@@ -175,11 +197,17 @@ struct guest {
 	bool plain; /* it will run: arnia-init need not tell whether it did */
 };
 #define GUEST_NONE                                                                                           \
-	((struct guest){ .far_report = -1, .report = -1, .io = { -1, -1, -1 }, .target = -1, .root = -1, .slave = -1 })
+	((struct guest){ .far_report = -1, .report = -1, .io = { -1, -1, -1 }, .target = -1, .start = -1, .root = -1, .slave = -1 })
 /* Runs the steps; the last one is execve. Never returns: for proc_spawn. */
 int guest_run(void *guest);
 /* By the worker, when the guest is gone or runs its program. */
 void guest_done(struct guest *g);
+
+/* Tell the worker, or who starts a guest that halted. */
+void guest_report(const struct guest *g, enum guest_frame type, const struct error *err);
+/* The error in a GUEST_ERROR frame; returns its code. */
+int guest_take_error(const struct frame *f, struct error *err);
+int guest_halt(void *ctx, struct error *err); /* halt.c */
 
 /* What to say when `program` could not be executed; returns `error`. */
 int guest_exec_failed(const char *program, int error, struct error *err);
@@ -191,9 +219,12 @@ int guest_console(void *ctx, struct error *err);
 int guest_stdio(void *ctx, struct error *err);
 int guest_keyring(void *ctx, struct error *err);
 int guest_rlimits(void *ctx, struct error *err);
+int guest_sched(void *ctx, struct error *err);
+int guest_label(void *ctx, struct error *err);
 int guest_user(void *ctx, struct error *err);
 int guest_cwd(void *ctx, struct error *err);
 int guest_seccomp_early(void *ctx, struct error *err);
+int guest_seccomp_listener(void *ctx, struct error *err);
 int guest_caps(void *ctx, struct error *err);
 int guest_program(void *ctx, struct error *err);
 int guest_no_new_privs(void *ctx, struct error *err);

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The container's cgroup by either manager. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "cmd/arnia-oci/engine.h"
+#include "lib/base/fd.h"
+#include "lib/base/str.h"
+#include "lib/worker/worker.h"
+
+#define KILL_MS 10000
+
+/* Who may not make cgroups goes without, as long as nothing was asked of them. */
+static bool may_go_without(const struct act *a, int code)
+{
+	const struct cg_config *g = &a->config.cgroup;
+
+	if (!caller_is_plain(a->call) || (code != -EACCES && code != -EPERM && code != -EROFS && code != -ENOENT))
+		return false;
+	for (size_t i = 0; i < g->writes.n; i++)
+		if (!g->writes.v[i].optional)
+			return false;
+	return true;
+}
+
+static int check_empty(const struct act *a, struct error *err)
+{
+	struct cg_events ev;
+
+	if (cg_read_events(a->cgroup, &ev) == 0 && ev.populated)
+		return err_set_kind(err, -EBUSY, ERR_STATE, "cgroup %s is not empty: processes of others are in it",
+				    a->config.cgroup.path);
+	return 0;
+}
+
+static int make_folder(struct act *a, struct error *err)
+{
+	auto_fd int root = cg_open_root(err);
+	struct cg_config *g = &a->config.cgroup;
+	int r = root < 0 ? root : oci_cgroup_path(a->config.cgroups_path, a->record.id, &a->config.arena, &g->path, err);
+
+	if (r < 0)
+		return r;
+	g->limits = CG_LIMITS_NONE;
+	g->reuse = true;
+	a->cgroup = cg_create(root, g, err);
+	if (a->cgroup < 0 && may_go_without(a, a->cgroup)) {
+		err_clear(err);
+		return 0;
+	}
+	if (a->cgroup < 0)
+		return a->cgroup;
+	a->record.cgroup = arena_str(&a->record.arena, g->path);
+	a->record.own_cgroup = true;
+	return check_empty(a, err);
+}
+
+int cgroup_prepare(struct act *a, struct error *err)
+{
+	struct oci_scope scope;
+	int r;
+
+	switch (a->call->g.manager) {
+	case CGROUP_DISABLED:
+		return 0;
+	case CGROUP_FS:
+		return make_folder(a, err);
+	case CGROUP_SYSTEMD:
+		break;
+	}
+	r = oci_scope_parse(a->config.cgroups_path, a->record.id, geteuid() != 0, &a->record.arena, &scope, err);
+	if (r < 0)
+		return r;
+	a->record.scope = scope.unit;
+	a->slice = scope.slice;
+	return 0;
+}
+
+/* The scope needs a process to be made for. */
+int cgroup_place(struct act *a, struct error *err)
+{
+	auto_free char *path = NULL;
+	auto_fd int root = -1;
+	struct cg_config *g = &a->config.cgroup;
+	int r;
+
+	if (!a->record.scope)
+		return 0;
+	r = scope_start(a, &path, err);
+	if (r < 0)
+		return r;
+	root = cg_open_root(err);
+	if (root < 0)
+		return root;
+	a->record.cgroup = arena_str(&a->record.arena, path[0] == '/' ? path + 1 : path);
+	a->record.own_cgroup = true;
+	a->cgroup = cg_open(root, a->record.cgroup, err);
+	if (a->cgroup < 0)
+		return a->cgroup;
+	r = cg_write_list(a->cgroup, g->writes.v, g->writes.n, err);
+	if (r == 0 && g->devices.n)
+		r = cg_set_devices(a->cgroup, g->devices.v, g->devices.n, err);
+	return r;
+}
+
+void cgroup_undo(struct act *a)
+{
+	auto_fd int root = -1;
+
+	if (a->record.scope)
+		scope_stop(a->call, a->record.scope);
+	if (!a->record.cgroup)
+		return;
+	root = cg_open_root(NULL);
+	if (a->cgroup >= 0 && cg_kill(a->cgroup, NULL) == 0)
+		cgroup_wait_empty(a->cgroup, KILL_MS, NULL);
+	if (root >= 0)
+		cg_remove(root, a->record.cgroup, NULL);
+}

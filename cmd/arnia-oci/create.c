@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* create, start, run. */
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "cmd/arnia-oci/engine.h"
+#include "lib/base/fd.h"
+
+int cmd_create(struct call *c, struct error *err)
+{
+	struct act a = ACT_NONE;
+	int r = container_create(c, &a, err);
+
+	act_done(&a);
+	return r;
+}
+
+static int start_record(struct call *c, struct record *rec, struct oci_config *config, struct error *err)
+{
+	cleanup(pidref_done) struct pidref init = PIDREF_NONE;
+	enum oci_status status;
+	int r = record_status(rec, &status, &init, err);
+
+	if (r < 0)
+		return r;
+	if (status == OCI_STOPPED)
+		return err_set_kind(err, -EINVAL, ERR_STATE, "cannot start a container that has stopped");
+	if (status != OCI_CREATED)
+		return err_set_kind(err, -EINVAL, ERR_STATE, "cannot start an already running container");
+	r = config_of_record(c, rec, config, err);
+	return r == 0 ? container_start(c, rec, config, err) : r;
+}
+
+int cmd_start(struct call *c, struct error *err)
+{
+	struct record rec = RECORD_NONE;
+	struct oci_config config = { 0 };
+	int r = store_load(c->g.root, c->id, true, &rec, err);
+
+	if (r == 0)
+		r = start_record(c, &rec, &config, err);
+	oci_config_done(&config);
+	record_done(&rec);
+	return r;
+}
+
+/* The container is over, or never came to run: nothing of it stays unless asked. */
+static int run_end(struct act *a, struct error *err)
+{
+	return opt_has(a->call, "keep") ? 0 : container_destroy(a->call, &a->record, err);
+}
+
+static int run_in_foreground(struct act *a, struct error *err)
+{
+	int status = 0, r;
+
+	fd_close(&a->record.lock);
+	if (a->master >= 0 && !opt_get(a->call, "console-socket"))
+		r = console_relay(a->master, &a->init, &status, err);
+	else
+		r = foreground_wait(&a->init, &status, err);
+	if (r < 0)
+		return r;
+	a->call->exit_code = exit_code_of(status);
+	return run_end(a, err);
+}
+
+static void end_failed(struct act *a)
+{
+	struct error e = { 0 };
+
+	pidref_kill(&a->init, SIGKILL);
+	while (waitpid(a->init.pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	container_destroy(a->call, &a->record, &e);
+}
+
+int cmd_run(struct call *c, struct error *err)
+{
+	struct act a = ACT_NONE;
+	int r = container_create(c, &a, err);
+
+	if (r == 0) {
+		fd_close(&a.start);
+		r = container_start(c, &a.record, &a.config, err);
+		if (r == 0 && !opt_has(c, "detach"))
+			r = run_in_foreground(&a, err);
+		else if (r < 0)
+			end_failed(&a);
+	}
+	act_done(&a);
+	return r;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef ARNIA_OCI_ENGINE_H
+#define ARNIA_OCI_ENGINE_H
+/* What create, run, exec and start have in common: one act, from the configuration to a process that runs or waits. */
+#include "cgroup/cgroup.h"
+#include "cmd/arnia-oci/cmd.h"
+#include "cmd/arnia-oci/work.h"
+#include "lib/base/frame.h"
+#include "lib/plan/plan.h"
+
+struct act {
+	struct call *call;
+	struct oci_config config;
+	struct plan plan;
+	struct record record;
+	struct work work;
+	struct pidref init; /* the process that was made */
+	int cgroup; /* descriptor; -1 = none */
+	int start; /* listening socket of the created state */
+	int master; /* of the terminal, when no --console-socket took it */
+	const char *slice; /* of a scope to be made */
+	bool plain_user; /* no right on the host: the user namespace comes first */
+	bool hooked; /* the first hooks ran: a failure runs those of poststop */
+};
+#define ACT_NONE                                                                                                \
+	((struct act){ .record = RECORD_NONE, .work = WORK_NONE, .init = PIDREF_NONE, .cgroup = -1, .start = -1, .master = -1 })
+void act_done(struct act *a);
+
+/* load.c: config.json of a bundle (--bundle, --config), read, decoded and checked; *ret_text (malloc'ed) is what the record keeps. */
+int config_load(struct call *c, const char *bundle, struct oci_config *ret, char **ret_text, struct error *err);
+/* The same from a record's copy. */
+int config_of_record(const struct call *c, const struct record *r, struct oci_config *ret, struct error *err);
+bool caller_is_plain(const struct call *c); /* not root, or root of a user namespace of a plain user */
+
+/* plan.c */
+/* Everything of the configuration that is not yet decided: the compiled filter, joined and made namespaces, the folders. */
+int plan_create(struct act *a, struct error *err);
+/* A process in the container of a->record, whose init is `init`. */
+int plan_exec(struct act *a, const struct pidref *init, struct error *err);
+int preserved_fds(struct call *c, struct process_config *p, struct error *err);
+
+/* cgroups.c: where the container's processes are to be. Made before the process (cgroupfs) or with it (systemd). */
+int cgroup_prepare(struct act *a, struct error *err);
+int cgroup_place(struct act *a, struct error *err); /* when the process is there: the scope, limits of a scope */
+void cgroup_undo(struct act *a);
+
+/* scope.c: systemd, by the program arnia-oci-scope beside ours. *ret_path (malloc'ed): the scope's cgroup. */
+int scope_start(struct act *a, char **ret_path, struct error *err);
+void scope_stop(struct call *c, const char *unit);
+
+/* console.c */
+/* Send a master to --console-socket: its descriptor, and its name as data (runc's docs/terminals.md). */
+int console_send(const char *path, int master, struct error *err);
+/* Foreground: copy between our terminal and the master until the process ends, pass signals on, and give its status. */
+int console_relay(int master, const struct pidref *p, int *ret_status, struct error *err);
+/* Foreground without a terminal: pass signals on, and give its status. */
+int foreground_wait(const struct pidref *p, int *ret_status, struct error *err);
+
+/* netdevs.c: linux.netDevices go into the container's network namespace, with their addresses */
+int netdevs_move(struct act *a, struct error *err);
+/* rdt.c: linux.intelRdt (Documentation/arch/x86/resctrl.rst) */
+int rdt_place(struct act *a, struct error *err);
+void rdt_remove(const char *id, const struct oci_config *config);
+
+/* talk.c: frames of the worker, up to its result. */
+int act_talk(struct act *a, struct error *err);
+
+/* life.c */
+int container_create(struct call *c, struct act *a, struct error *err);
+/* Let a created container run: start hooks, program, poststart hooks. The record is locked by the caller. */
+int container_start(struct call *c, struct record *r, const struct oci_config *config, struct error *err);
+int pid_file_write(const char *path, pid_t pid, struct error *err);
+int exit_code_of(int wait_status);
+/* Hooks of the runtime's namespaces. For poststop and poststart a failure is a warning. */
+int hooks_run_of(struct call *c, const struct record *r, const struct oci_config *config, enum oci_hook kind, enum oci_status status, pid_t pid,
+		 struct error *err);
+int hooks_run_poststop(struct call *c, struct record *r, struct error *err);
+
+#endif

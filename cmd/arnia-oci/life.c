@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "cmd/arnia-oci/engine.h"
+#include "lib/base/fd.h"
+#include "lib/base/file.h"
+#include "lib/base/sock.h"
+#include "lib/base/str.h"
+#include "lib/base/time.h"
+#include "lib/worker/hooks.h"
+#include "lib/worker/worker.h"
+
+#define START "start" /* socket of the created state, below the record's folder */
+
+void act_done(struct act *a)
+{
+	work_end(&a->work);
+	pidref_done(&a->init);
+	fd_close(&a->cgroup);
+	fd_close(&a->start);
+	fd_close(&a->master);
+	oci_config_done(&a->config);
+	record_done(&a->record);
+}
+
+int exit_code_of(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int pid_file_write(const char *path, pid_t pid, struct error *err)
+{
+	auto_free char *dir = str_dup(path);
+	char text[16], *slash = strrchr(dir, '/');
+	auto_fd int fd = -1;
+	int r;
+
+	if (slash)
+		*slash = '\0';
+	fd = open(!slash ? "." : *dir ? dir : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, -errno, "pid file %s", path);
+	snprintf(text, sizeof(text), "%d", pid);
+	r = file_write_atomic_at(fd, slash ? path + (slash - dir) + 1 : path, text, strlen(text), 0644, false, err);
+	return r < 0 ? (err_prefix(err, "pid file"), r) : 0;
+}
+
+int hooks_run_of(struct call *c, const struct record *r, const struct oci_config *config, enum oci_hook kind, enum oci_status status,
+		 pid_t pid, struct error *err)
+{
+	static const char *const names[] = { "prestart",	 "createRuntime", "createContainer",
+					     "startContainer", "poststart",	   "poststop" };
+	bool after = kind == OCI_POSTSTART || kind == OCI_POSTSTOP;
+	auto_json json *state = NULL;
+	auto_free char *text = NULL;
+	int first = 0;
+
+	if (!config->hooks[kind].n)
+		return 0;
+	state = oci_state(r->id, status, pid, config);
+	text = json_text(state, false);
+	/* A failure after the fact changes nothing any more: it is told, and the next one runs. */
+	for (size_t i = 0; i < config->hooks[kind].n; i++) {
+		struct error e = { 0 };
+		int x = hooks_run_all(&config->hooks[kind].v[i], 1, names[kind], text, &e);
+
+		if (x < 0 && after)
+			report(&c->g, REPORT_WARN, "%s", e.text);
+		if (x < 0 && !after) {
+			*err = e;
+			return x;
+		}
+	}
+	return first;
+}
+
+int hooks_run_poststop(struct call *c, struct record *r, struct error *err)
+{
+	struct oci_config config = { 0 };
+	int x = config_of_record(c, r, &config, err);
+
+	if (x == 0)
+		x = hooks_run_of(c, r, &config, OCI_POSTSTOP, OCI_STOPPED, 0, err);
+	rdt_remove(r->id, &config);
+	oci_config_done(&config);
+	return x;
+}
+
+/* ---- create ---- */
+
+static int check_terminal(struct call *c, const struct oci_config *config, bool relays, struct error *err)
+{
+	bool given = opt_get(c, "console-socket") != NULL;
+
+	if (!config->has_process)
+		return err_set_kind(err, -EINVAL, ERR_USAGE, "process property must not be empty");
+	if (config->terminal && !given && !relays)
+		return err_set_kind(err, -EINVAL, ERR_USAGE,
+				    "cannot allocate tty if arnia-oci will detach without setting console socket");
+	if (!config->terminal && given)
+		return err_set_kind(err, -EINVAL, ERR_USAGE,
+				    "cannot use console socket if arnia-oci will not detach or allocate tty");
+	return 0;
+}
+
+static int listen_for_start(struct act *a, struct error *err)
+{
+	auto_free char *path = str_fmt("%s/%s/" START, a->call->g.root, a->record.id);
+
+	a->start = sock_listen(path, SOCK_SEQPACKET, 0600, err);
+	if (a->start < 0)
+		return a->start;
+	return fd_nonblock(a->start, false);
+}
+
+static const char *user_name(struct arena *m)
+{
+	return geteuid() == 0 ? "root" : arena_fmt(m, "%u", geteuid());
+}
+
+static void fill_record(struct act *a, char *text)
+{
+	struct record *r = &a->record;
+
+	r->bundle = arena_str(&r->arena, a->config.bundle);
+	r->config = arena_str(&r->arena, text);
+	r->rootfs = a->config.rootfs.lower.n ? arena_str(&r->arena, a->config.rootfs.lower.v[0]) : NULL;
+	r->owner = user_name(&r->arena);
+	r->uid = geteuid();
+	r->rootless = geteuid() != 0;
+}
+
+static struct work_start how_to_work(const struct act *a)
+{
+	const struct sandbox_config *s = &a->config.sandbox;
+	enum work_how how = a->plain_user			   ? WORK_USERNS
+			    : s->namespaces & CLONE_NEWUSER && !s->joins.n ? WORK_FORK
+									   : WORK_SEALED;
+
+	return (struct work_start){ .how = how, .maps = s, .target = -1, .preserve_fds = a->plan.process.preserve_fds };
+}
+
+static int carry_out(struct act *a, struct error *err)
+{
+	const struct work_start how = how_to_work(a);
+	int r = work_begin(&how, &a->work, err);
+
+	if (r == 0)
+		r = work_send(&a->work, &a->plan, -1, a->start, a->cgroup, err);
+	if (r == 0)
+		r = act_talk(a, err);
+	work_end(&a->work);
+	return r;
+}
+
+static void warn_of(struct call *c, const struct oci_config *config)
+{
+	for (size_t i = 0; i < config->warnings.n; i++)
+		report(&c->g, REPORT_WARN, "%s", config->warnings.v[i]);
+}
+
+/* All that a create made is taken away again; the first error stands. */
+static void undo_create(struct act *a)
+{
+	struct error e = { 0 };
+
+	if (a->init.fd >= 0)
+		pidref_kill(&a->init, SIGKILL);
+	work_end(&a->work);
+	if (a->init.pid > 0)
+		while (waitpid(a->init.pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	if (a->hooked)
+		hooks_run_of(a->call, &a->record, &a->config, OCI_POSTSTOP, OCI_STOPPED, 0, &e);
+	cgroup_undo(a);
+	rdt_remove(a->record.id, &a->config);
+	store_remove(a->call->g.root, &a->record, &e);
+}
+
+static int create_steps(struct act *a, struct error *err)
+{
+	const char *pid_file = opt_get(a->call, "pid-file");
+	int r = plan_create(a, err);
+
+	if (r == 0)
+		r = listen_for_start(a, err);
+	if (r == 0)
+		r = cgroup_prepare(a, err);
+	if (r == 0)
+		r = store_save(&a->record, err);
+	if (r == 0)
+		r = carry_out(a, err);
+	if (r == 0 && pid_file)
+		r = pid_file_write(pid_file, a->init.pid, err);
+	return r;
+}
+
+int container_create(struct call *c, struct act *a, struct error *err)
+{
+	const char *given = opt_get(c, "bundle");
+	auto_free char *bundle = realpath(given ? given : ".", NULL), *text = NULL;
+	bool relays = str_eq(c->verb->name, "run") && !opt_has(c, "detach");
+	int r;
+
+	a->call = c;
+	r = oci_id_check(c->id, err);
+	if (r < 0)
+		return r;
+	if (!bundle)
+		return err_sys(err, -errno, "bundle %s", given ? given : ".");
+	r = config_load(c, bundle, &a->config, &text, err);
+	if (r == 0)
+		r = check_terminal(c, &a->config, relays, err);
+	if (r < 0)
+		return r;
+	warn_of(c, &a->config);
+	/* Hooks and relative paths of the bundle. */
+	if (chdir(bundle) < 0)
+		return err_sys(err, -errno, "enter bundle %s", bundle);
+	r = store_create(c->g.root, c->id, &a->record, err);
+	if (r < 0)
+		return r;
+	fill_record(a, text);
+	r = create_steps(a, err);
+	if (r < 0)
+		undo_create(a);
+	return r;
+}
+
+/* ---- start ---- */
+
+int container_start(struct call *c, struct record *r, const struct oci_config *config, struct error *err)
+{
+	int x = guest_release(r->dir, START, err);
+
+	if (x < 0)
+		return x;
+	if (unlinkat(r->dir, START, 0) < 0 && errno != ENOENT)
+		return err_sys(err, -errno, "remove the start socket");
+	return hooks_run_of(c, r, config, OCI_POSTSTART, OCI_RUNNING, r->pid, err);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#include "cmd/arnia-oci/engine.h"
+#include "lib/base/file.h"
+#include "lib/base/str.h"
+
+/* Of the initial user namespace: all ids are mapped to themselves (user_namespaces(7)). */
+static bool in_initial_userns(void)
+{
+	auto_free char *text = NULL;
+	unsigned inside, outside, count;
+
+	if (file_read_at(AT_FDCWD, "/proc/self/uid_map", 4096, &text, NULL) < 0)
+		return true;
+	return sscanf(text, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 && outside == 0 &&
+	       count == UINT32_MAX;
+}
+
+bool caller_is_plain(const struct call *c)
+{
+	if (c->g.rootless >= 0)
+		return c->g.rootless || geteuid() != 0;
+	return geteuid() != 0 || !in_initial_userns();
+}
+
+static bool is_unified(void)
+{
+	struct statfs fs;
+
+	return statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+static int decode(const struct call *c, const char *text, size_t n, const char *bundle, struct oci_config *ret,
+		  struct error *err)
+{
+	const struct oci_input in = { .bundle = bundle,
+				      .rootless = caller_is_plain(c),
+				      .cgroup_v2_only = is_unified() };
+	auto_json json *j = json_parse_bounded(text, n, OCI_NESTED_MAX, err);
+	int r = j ? oci_config_decode(j, &in, ret, err) : -EINVAL;
+
+	return r < 0 ? (err_prefix(err, "config.json"), r) : 0;
+}
+
+int config_load(struct call *c, const char *bundle, struct oci_config *ret, char **ret_text, struct error *err)
+{
+	const char *given = opt_get(c, "config");
+	auto_free char *path = given ? str_dup(given) : str_fmt("%s/config.json", bundle), *text = NULL;
+	long n = file_read_named(path, OCI_CONFIG_MAX, &text, err);
+	int r;
+
+	if (n < 0)
+		return (int)n;
+	r = decode(c, text, (size_t)n, bundle, ret, err);
+	if (r == 0)
+		*ret_text = ptr_steal(&text);
+	return r;
+}
+
+int config_of_record(const struct call *c, const struct record *r, struct oci_config *ret, struct error *err)
+{
+	if (!r->config)
+		return err_set(err, -EBADMSG, "the container's configuration is lost");
+	return decode(c, r->config, strlen(r->config), r->bundle, ret, err);
+}

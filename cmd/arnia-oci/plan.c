@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a decoded configuration to a plan: what is left to decide is the filter, which namespaces differ from ours, and folders. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "cmd/arnia-oci/engine.h"
+#include "lib/base/fd.h"
+#include "lib/base/parse.h"
+#include "lib/base/path.h"
+#include "lib/base/str.h"
+#include "lib/sandbox/sandbox.h"
+#include "lib/worker/hooks.h"
+
+#define CACHE "@seccomp" /* no id has this character */
+
+static int open_cache(const char *root)
+{
+	auto_free char *path = str_fmt("%s/" CACHE, root);
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return -1;
+	return open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static int compile_filter(struct act *a, struct error *err)
+{
+	struct sandbox_config *s = &a->plan.sandbox;
+	struct seccomp_input in = { .json = a->config.seccomp, .caps = s->cap_bounding };
+	auto_fd int cache = -1;
+	auto_free void *bytes = NULL;
+	int r;
+
+	if (!a->config.seccomp)
+		return 0;
+	in.json_len = strlen(in.json);
+	cache = open_cache(a->call->g.root);
+	r = seccomp_compile_cached(&in, cache, &bytes, &s->seccomp_size, err);
+	if (r == 0)
+		r = seccomp_flags(&in, &s->seccomp_flags, err);
+	if (r < 0)
+		return err_prefix(err, "linux.seccomp"), r;
+	s->seccomp = arena_dup(&a->config.arena, bytes, s->seccomp_size);
+	s->seccomp_listener = a->config.seccomp_listener != NULL;
+	return 0;
+}
+
+int preserved_fds(struct call *c, struct process_config *p, struct error *err)
+{
+	const char *listen = getenv("LISTEN_FDS");
+	uint64_t n = 0;
+	uint32_t extra = 0;
+	int r = opt_get_num(c, "preserve-fds", 1024, 0, &n, err);
+
+	if (r < 0)
+		return r;
+	/* sd_listen_fds(3): the sockets come first, and are for the program. */
+	if (listen && parse_u32(listen, &extra) == 0 && extra > 0 && extra <= 1024) {
+		strv_push(&c->arena, &p->env, arena_fmt(&c->arena, "LISTEN_FDS=%u", extra));
+		strv_push(&c->arena, &p->env, "LISTEN_PID=1");
+		n += extra;
+	}
+	for (int fd = 3; fd < 3 + (int)n; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			return err_set_kind(err, -EBADF, ERR_USAGE, "preserve-fds: descriptor %d is not open", fd);
+	p->preserve_fds = (uint32_t)n;
+	return 0;
+}
+
+static const char *state_text(struct act *a)
+{
+	auto_json json *j = oci_state(a->record.id, OCI_CREATED, 0, &a->config);
+	auto_free char *text = json_text(j, false);
+	char *at = strstr(text, "\"pid\":0");
+	static const char mark[] = { '"', 'p', 'i', 'd', '"', ':', HOOK_PID_MARK, '\0' };
+
+	if (at)
+		memcpy(at, mark, sizeof(mark) - 1);
+	return arena_str(&a->config.arena, text);
+}
+
+static void common(struct act *a, enum plan_kind kind)
+{
+	struct plan *p = &a->plan;
+	struct arena *m = &a->config.arena;
+	char id[ID_LEN + 1];
+
+	id_make(id);
+	p->kind = kind;
+	p->id = arena_str(m, id);
+	p->name = a->record.id;
+	p->exec_id = kind == PLAN_EXEC ? p->id : NULL;
+	p->run = arena_fmt(m, "%s/%s", a->call->g.root, a->record.id);
+	p->state = p->share = p->layers_dir = "";
+	p->cgroup.limits = CG_LIMITS_NONE;
+	p->cgroup.path = "";
+	p->sandbox = a->config.sandbox;
+	p->process = a->config.process;
+	p->stdio = a->config.terminal ? PLAN_STDIO_TTY : PLAN_STDIO_FDS;
+}
+
+/* A plain user has rights only inside the user namespace, which the worker is born into. */
+static int split_userns(struct act *a, struct error *err)
+{
+	struct sandbox_config *s = &a->plan.sandbox;
+
+	a->plain_user = geteuid() != 0;
+	if (!a->plain_user)
+		return 0;
+	if (!(s->namespaces & CLONE_NEWUSER))
+		return err_set_kind(err, -EPERM, ERR_PERM, "rootless container requires user namespaces");
+	s->namespaces &= ~(uint64_t)CLONE_NEWUSER;
+	return 0;
+}
+
+static int check_namespaces(const struct sandbox_config *s, struct error *err)
+{
+	for (size_t i = 0; i < s->joins.n; i++)
+		if (s->joins.v[i].ns == CLONE_NEWNS)
+			return err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED,
+					    "linux.namespaces: a mount namespace is made, not joined");
+	if (!(s->namespaces & CLONE_NEWNS))
+		return err_set_kind(err, -EINVAL, ERR_USAGE, "linux.namespaces: a mount namespace is needed");
+	return 0;
+}
+
+int plan_create(struct act *a, struct error *err)
+{
+	struct plan *p = &a->plan;
+	int r = check_namespaces(&a->config.sandbox, err);
+
+	if (r < 0)
+		return r;
+	common(a, PLAN_START);
+	p->rootfs = a->config.rootfs;
+	p->halt = true;
+	p->hooks_create.v = a->config.hooks[OCI_CREATE_CONTAINER].v;
+	p->hooks_create.n = a->config.hooks[OCI_CREATE_CONTAINER].n;
+	p->hooks_start.v = a->config.hooks[OCI_START_CONTAINER].v;
+	p->hooks_start.n = a->config.hooks[OCI_START_CONTAINER].n;
+	p->hook_state = state_text(a);
+	if (opt_has(a->call, "no-new-keyring"))
+		p->sandbox.new_keyring = false;
+	r = preserved_fds(a->call, &p->process, err);
+	if (r == 0)
+		r = split_userns(a, err);
+	return r == 0 ? compile_filter(a, err) : r;
+}
+
+/* ---- exec ---- */
+
+static const struct {
+	uint32_t ns;
+	const char *name;
+} kinds[] = {
+	{ CLONE_NEWUSER, "user" }, { CLONE_NEWNS, "mnt" }, { CLONE_NEWPID, "pid" },	  { CLONE_NEWNET, "net" },
+	{ CLONE_NEWUTS, "uts" },   { CLONE_NEWIPC, "ipc" }, { CLONE_NEWCGROUP, "cgroup" }, { 0x80, "time" },
+};
+
+/* Not what the configuration says but what is: a namespace that is ours too cannot be joined (setns(2)). */
+static uint64_t namespaces_that_differ(pid_t pid)
+{
+	uint64_t differ = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		char own[32], other[48];
+		struct stat a, b;
+
+		snprintf(own, sizeof(own), "/proc/self/ns/%s", kinds[i].name);
+		snprintf(other, sizeof(other), "/proc/%d/ns/%s", pid, kinds[i].name);
+		if (stat(own, &a) == 0 && stat(other, &b) == 0 && (a.st_ino != b.st_ino || a.st_dev != b.st_dev))
+			differ |= kinds[i].ns;
+	}
+	return differ;
+}
+
+int plan_exec(struct act *a, const struct pidref *init, struct error *err)
+{
+	struct sandbox_config *s = &a->plan.sandbox;
+	uint64_t ns = namespaces_that_differ(init->pid);
+
+	common(a, PLAN_EXEC);
+	a->plain_user = geteuid() != 0 && ns & CLONE_NEWUSER;
+	s->joins.n = 0;
+	s->namespaces = a->plain_user ? ns & ~(uint64_t)CLONE_NEWUSER : ns;
+	/* The ids of the user are judged by the kernel. */
+	a->plan.rootfs.id_count = a->config.rootfs.id_count;
+	return compile_filter(a, err);
+}

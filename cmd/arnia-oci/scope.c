@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The systemd cgroup driver: the bus is spoken by a program of its own, so that this one stays small and static. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "cmd/arnia-oci/engine.h"
+#include "cmd/arnia-oci/scope.h"
+#include "lib/base/fd.h"
+#include "lib/base/str.h"
+
+#define OUTPUT_MAX 8192
+
+int scope_program(struct arena *m, const char **ret, struct error *err)
+{
+	static const char installed[] = ARNIA_PREFIX "/libexec/arnia/arnia-oci-scope";
+	char dir[4096];
+
+	if (proc_self_dir(dir, sizeof(dir)) == 0) {
+		*ret = arena_fmt(m, "%s/arnia-oci-scope", dir);
+		if (access(*ret, X_OK) == 0)
+			return 0;
+	}
+	*ret = installed;
+	if (access(installed, X_OK) == 0)
+		return 0;
+	return err_set_kind(err, -ENOENT, ERR_UNSUPPORTED, "the program arnia-oci-scope, which speaks to systemd, is not installed");
+}
+
+/* In the child. */
+static void become(const char *program, const struct strv *argv, int out)
+{
+	char **v = mem_alloc_n(argv->n + 1, sizeof(*v));
+
+	memcpy(v, argv->v, argv->n * sizeof(*v));
+	if (dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
+		_exit(126);
+	execv(program, v);
+	_exit(127);
+}
+
+int scope_run(const struct strv *argv, char **ret_output, struct error *err)
+{
+	auto_fd int out = -1, far = -1, pidfd = -1;
+	struct proc_clone clone = { .exit_signal = SIGCHLD, .cgroup_fd = -1, .ret_pidfd = &pidfd };
+	char text[OUTPUT_MAX];
+	int ends[2], status = 0;
+	pid_t pid;
+	long n;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_sys(err, -errno, "make a pipe");
+	out = ends[0];
+	far = ends[1];
+	pid = proc_clone3(&clone);
+	if (pid < 0)
+		return err_sys(err, pid, "clone a process");
+	if (pid == 0)
+		become(argv->v[0], argv, far);
+	fd_close(&far);
+	n = fd_read_full(out, text, sizeof(text) - 1);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		return err_set(err, -EIO, "systemd: %s", text[0] ? text : "arnia-oci-scope failed");
+	if (ret_output)
+		*ret_output = str_dup(text);
+	return 0;
+}
+
+int scope_start(struct act *a, char **ret_path, struct error *err)
+{
+	struct arena *m = &a->config.arena;
+	struct strv argv = { 0 };
+	const char *program;
+	int r = scope_program(m, &program, err);
+
+	if (r < 0)
+		return r;
+	strv_push(m, &argv, program);
+	strv_push(m, &argv, "start");
+	strv_push(m, &argv, a->record.scope);
+	strv_push(m, &argv, a->slice);
+	strv_push(m, &argv, arena_fmt(m, "%d", a->init.pid));
+	if (geteuid() != 0)
+		strv_push(m, &argv, "--user");
+	return scope_run(&argv, ret_path, err);
+}
+
+void scope_stop(struct call *c, const char *unit)
+{
+	struct error e = { 0 };
+	struct strv argv = { 0 };
+	const char *program;
+
+	if (scope_program(&c->arena, &program, &e) == 0) {
+		strv_push(&c->arena, &argv, program);
+		strv_push(&c->arena, &argv, "stop");
+		strv_push(&c->arena, &argv, unit);
+		if (geteuid() != 0)
+			strv_push(&c->arena, &argv, "--user");
+		if (scope_run(&argv, NULL, &e) == 0)
+			return;
+	}
+	report(&c->g, REPORT_WARN, "scope %s is left: %s", unit, e.text);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The worker, as arnia-oci sees it: how it comes into being, what it is sent, how it ends. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "cmd/arnia-oci/idmap.h"
+#include "cmd/arnia-oci/work.h"
+#include "lib/base/fd.h"
+#include "lib/base/frame.h"
+#include "lib/base/kproto.h"
+#include "lib/base/proc.h"
+
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+static int copy_self(int to)
+{
+	auto_fd int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (self < 0 || fstat(self, &st) < 0)
+		return -errno;
+	for (off_t at = 0; at < st.st_size;) {
+		ssize_t n = sendfile(to, self, &at, (size_t)(st.st_size - at));
+
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+	}
+	return fcntl(to, F_ADD_SEALS, SEALS) < 0 ? -errno : 0;
+}
+
+static int sealed_self(struct error *err)
+{
+	auto_fd int fd = memfd_create("arnia-oci", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int r = fd < 0 ? -errno : copy_self(fd);
+
+	return r < 0 ? err_sys(err, r, "copy the program to memory") : fd_steal(&fd);
+}
+
+/* In the child. */
+static void become_sealed(int program, int sock)
+{
+	static const char *const env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	char argument[32];
+	char *const argv[] = { "arnia-oci", argument, NULL };
+
+	snprintf(argument, sizeof(argument), WORK_ARGUMENT "%d", sock);
+	if (fd_cloexec(sock, false) == 0)
+		execveat(program, "", argv, (char *const *)env, AT_EMPTY_PATH);
+	_exit(ERR_FAILED);
+}
+
+static void become_worker(const struct work_start *how, int program, int sock)
+{
+	if (program >= 0)
+		become_sealed(program, sock);
+	if (how->how == WORK_JOIN && setns(how->target, CLONE_NEWUSER) < 0)
+		_exit(ERR_FAILED);
+	_exit(work_main(sock));
+}
+
+int work_begin(const struct work_start *how, struct work *ret, struct error *err)
+{
+	auto_fd int program = how->how == WORK_SEALED ? sealed_self(err) : -1, sock = -1, far = -1, pidfd = -1;
+	struct proc_clone clone = { .flags = how->how == WORK_USERNS ? CLONE_NEWUSER : 0,
+				    .exit_signal = SIGCHLD,
+				    .cgroup_fd = -1,
+				    .ret_pidfd = &pidfd };
+	int s[2], r = 0;
+	pid_t pid;
+
+	if (how->how == WORK_SEALED && program < 0)
+		return program;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0)
+		return err_sys(err, -errno, "make a socket pair");
+	sock = s[0];
+	far = s[1];
+	pid = proc_clone3(&clone);
+	if (pid == 0) {
+		close(sock);
+		become_worker(how, program, far);
+	}
+	if (pid < 0)
+		return err_sys(err, pid, "clone a process");
+	*ret = (struct work){ .pid = pid, .pidfd = fd_steal(&pidfd), .sock = fd_steal(&sock) };
+	if (how->how == WORK_USERNS)
+		r = idmap_write_for(pid, how->maps, err);
+	if (r < 0)
+		work_end(ret);
+	return r;
+}
+
+int work_send(const struct work *w, struct plan *p, int target, int start, int cgroup, struct error *err)
+{
+	auto_fd int plan = plan_write(p, err);
+	const struct {
+		uint32_t bit;
+		int fd;
+	} given[] = { { KP_FD_PLAN, plan }, { KP_FD_TARGET, target }, { KP_FD_START, start }, { KP_FD_CGROUP, cgroup } };
+	struct kp_job job = { .kind = p->kind };
+	int fds[ARRAY_SIZE(given)], r;
+	size_t n = 0;
+
+	if (plan < 0)
+		return plan;
+	for (size_t i = 0; i < ARRAY_SIZE(given); i++)
+		if (given[i].fd >= 0) {
+			job.fds |= given[i].bit;
+			fds[n++] = given[i].fd;
+		}
+	r = frame_send(w->sock, KP_MAGIC, KW_JOB, 0, &job, sizeof(job), fds, n);
+	return r < 0 ? err_sys(err, r, "give the plan to the worker") : 0;
+}
+
+void work_end(struct work *w)
+{
+	siginfo_t si;
+
+	if (w->pid > 0) {
+		/* One that has answered is on its way out; another one waits for our word and sees the end of the socket. */
+		fd_close(&w->sock);
+		while (waitid(P_PIDFD, (id_t)w->pidfd, &si, WEXITED) < 0 && errno == EINTR)
+			;
+	}
+	fd_close(&w->pidfd);
+	fd_close(&w->sock);
+	*w = WORK_NONE;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the worker tells while it carries a plan out, and what it asks for. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "cmd/arnia-oci/engine.h"
+#include "lib/base/fd.h"
+#include "lib/base/kproto.h"
+#include "lib/base/sock.h"
+#include "lib/base/str.h"
+
+static int go_on(const struct act *a, struct error *err)
+{
+	int r = frame_send(a->work.sock, KP_MAGIC, KW_GO, 0, NULL, 0, NULL, 0);
+
+	return r < 0 ? err_sys(err, r, "answer the worker") : 0;
+}
+
+/* From here on there is something to end, should we be killed: it goes on record. */
+static int take_process(struct act *a, struct frame *f, struct error *err)
+{
+	const struct kp_container *k = frame_body(f, sizeof(*k));
+	int r;
+
+	if (!k || f->nfds < 1)
+		return err_set(err, -EPROTO, "a process without its descriptor");
+	a->init = (struct pidref){ .pid = k->pid, .fd = frame_take_fd(f, 0), .start = k->start };
+	if (a->plan.kind == PLAN_START) {
+		a->record.pid = k->pid;
+		a->record.start = k->start;
+		r = cgroup_place(a, err);
+		if (r == 0)
+			r = netdevs_move(a, err);
+		if (r == 0)
+			r = rdt_place(a, err);
+		if (r == 0)
+			r = store_save(&a->record, err);
+		if (r < 0)
+			return r;
+	}
+	return go_on(a, err);
+}
+
+static int take_master(struct act *a, struct frame *f, struct error *err)
+{
+	const char *path = opt_get(a->call, "console-socket");
+
+	a->master = frame_take_fd(f, 0);
+	if (a->master < 0)
+		return err_set(err, -EPROTO, "a terminal without its descriptor");
+	if (!path)
+		return 0;
+	return console_send(path, a->master, err);
+}
+
+static int run_hooks(struct act *a, struct error *err)
+{
+	static const enum oci_hook kinds[] = { OCI_PRESTART, OCI_CREATE_RUNTIME };
+	int r = 0;
+
+	a->hooked = true;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(kinds); i++)
+		r = hooks_run_of(a->call, &a->record, &a->config, kinds[i], OCI_CREATING, a->init.pid, err);
+	return r < 0 ? r : go_on(a, err);
+}
+
+/* The container process state (runtime-spec config-linux.md "Containerprocessstate"). */
+static json *listener_state(const struct act *a)
+{
+	json *o = json_new_obj(), *fds = json_new_arr();
+
+	json_push(fds, json_new_str("seccompFd"));
+	json_add_str(o, "ociVersion", a->config.version);
+	json_add(o, "fds", fds);
+	json_add_i64(o, "pid", a->init.pid);
+	json_add_str(o, "metadata", a->config.seccomp_metadata);
+	json_add(o, "state", oci_state(a->record.id, OCI_CREATING, a->init.pid, &a->config));
+	return o;
+}
+
+static int take_listener(struct act *a, struct frame *f, struct error *err)
+{
+	auto_fd int fd = frame_take_fd(f, 0), s = -1;
+	auto_json json *state = listener_state(a);
+	auto_free char *text = json_text(state, false);
+	long sent;
+
+	if (fd < 0)
+		return err_set(err, -EPROTO, "a seccomp listener without its descriptor");
+	s = sock_connect(a->config.seccomp_listener, SOCK_STREAM, err);
+	if (s < 0)
+		return err_prefix(err, "linux.seccomp.listenerPath"), s;
+	sent = sock_send_fds(s, text, strlen(text), &fd, 1);
+	if (sent < 0)
+		return err_sys(err, (int)sent, "linux.seccomp.listenerPath: send the listener");
+	return go_on(a, err);
+}
+
+static int take_result(struct frame *f, struct error *err)
+{
+	const struct kp_result *res = frame_body(f, sizeof(*res));
+
+	if (!res)
+		return err_set(err, -EPROTO, "a result without its body");
+	if (res->error.code == 0)
+		return 1;
+	*err = res->error;
+	err_sanitize(err);
+	return err->code;
+}
+
+/* 0: go on; 1: the worker is done. */
+static int take_frame(struct act *a, struct frame *f, struct error *err)
+{
+	switch (f->head.type) {
+	case KW_ADOPT:
+		return take_process(a, f, err);
+	case KW_MASTER:
+		return take_master(a, f, err);
+	case KW_HOOKS:
+		return run_hooks(a, err);
+	case KW_LISTENER:
+		return take_listener(a, f, err);
+	case KW_RESULT:
+		return take_result(f, err);
+	}
+	return err_set(err, -EPROTO, "a frame of type %u from the worker", f->head.type);
+}
+
+int act_talk(struct act *a, struct error *err)
+{
+	int r = 0;
+
+	while (r == 0) {
+		struct frame f;
+
+		r = frame_recv(a->work.sock, KP_MAGIC, &f, 0);
+		if (r == 0 || r == -ECONNRESET)
+			return err_set(err, -ECHILD, "the worker ended before its time");
+		if (r < 0)
+			return err_sys(err, r, "hear from the worker");
+		r = take_frame(a, &f, err);
+		frame_done(&f);
+	}
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef ARNIA_OCI_WORK_H
+#define ARNIA_OCI_WORK_H
+/* The worker of one create or exec: a child of arnia-oci that takes one plan from it over a socket (frames of lib/base/kproto.h, as between
+ * keeper and arnia-run) and enters the container's namespaces, so that arnia-oci itself never does. Standard streams are inherited. */
+#include <stdint.h>
+#include <sys/types.h>
+#include "lib/base/error.h"
+#include "lib/plan/plan.h"
+
+/* The worker's side; the exit status. */
+int work_main(int sock);
+#define WORK_ARGUMENT "--worker=" /* arnia-oci --worker=FD: for the copy of ourselves in memory */
+
+/* arnia-oci's side. */
+enum work_how {
+	WORK_FORK,
+	WORK_SEALED, /* executed from a sealed copy in memory: root of the container may come near it (CVE-2019-5736) */
+	WORK_USERNS, /* in the user namespace that `maps` describe, which the caller has no right above */
+	WORK_JOIN, /* the same, in the user namespace of `target` */
+};
+struct work_start {
+	enum work_how how;
+	const struct sandbox_config *maps;
+	int target; /* pidfd, or -1 */
+	uint32_t preserve_fds;
+};
+struct work {
+	pid_t pid;
+	int pidfd, sock;
+};
+#define WORK_NONE ((struct work){ .pidfd = -1, .sock = -1 })
+int work_begin(const struct work_start *how, struct work *ret, struct error *err);
+/* Send the plan and descriptors: target (pidfd of init), start socket, cgroup; -1 = none. They stay the caller's. */
+int work_send(const struct work *w, struct plan *p, int target, int start, int cgroup, struct error *err);
+/* Reap it; killed first when it has not said its result. */
+void work_end(struct work *w);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The OCI state "created": a guest that has done all but its program, and waits at a socket for whoever starts it. */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "lib/base/fd.h"
+#include "lib/base/frame.h"
+#include "lib/worker/worker.h"
+
+/* From here on what fails is told to who starts it, the worker is gone. */
+int guest_halt(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+	struct frame f;
+	int conn, r;
+
+	if (!g->plan->halt)
+		return 0;
+	guest_report(g, GUEST_HALTED, NULL);
+	do {
+		do {
+			conn = accept4(g->start, NULL, NULL, SOCK_CLOEXEC);
+		} while (conn < 0 && errno == EINTR);
+		if (conn < 0)
+			return err_sys(err, -errno, "wait to be started");
+		r = frame_recv(conn, GUEST_MAGIC, &f, 0);
+		if (r > 0)
+			frame_done(&f);
+		if (r <= 0 || f.head.type != GUEST_GO)
+			close(conn);
+	} while (r <= 0 || f.head.type != GUEST_GO);
+	close(g->report);
+	g->report = conn;
+	fd_close(&g->start);
+	return 0;
+}
+
+static int connect_to(int dir, const char *name, struct error *err)
+{
+	auto_fd int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+	/* By descriptor: the folder's own path may be longer than an address. */
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/%s", dir, name);
+	if (s < 0 || connect(s, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+		return err_sys(err, -errno, "reach the process that waits to be started");
+	return fd_steal(&s);
+}
+
+int guest_release(int start_dir, const char *name, struct error *err)
+{
+	auto_fd int s = connect_to(start_dir, name, err);
+	int r = s < 0 ? s : frame_send(s, GUEST_MAGIC, GUEST_GO, 0, NULL, 0, NULL, 0);
+	struct frame f;
+
+	if (s < 0)
+		return s;
+	if (r < 0)
+		return err_sys(err, r, "let the process go");
+	r = frame_recv(s, GUEST_MAGIC, &f, 0);
+	if (r == 0)
+		return 0;
+	if (r < 0)
+		return err_sys(err, r, "hear from the process");
+	r = guest_take_error(&f, err);
+	frame_done(&f);
+	return r;
+}
