@@ -29,6 +29,8 @@ struct globals {
 	bool log_json, debug;
 	enum cgroup_manager manager;
 	int rootless; /* 1, 0, -1 = decided by who calls */
+	const char *criu; /* program of checkpoint and restore */
+	int log_fd; /* of `log`; -1 = standard error */
 };
 struct call {
 	struct arena arena;
@@ -36,8 +38,19 @@ struct call {
 	const struct verb *verb;
 	const char *id; /* first operand of verbs that take one, else NULL */
 	struct strv args; /* further operands */
-	ARRAY_OF(struct opt_value { const struct opt *opt; const char *value; }) values;
+	ARRAY_OF(struct opt_value { const struct opt *opt; const char *value; /* NULL: a flag without one */ }) values;
+	int exit_code; /* of the program, by run and exec; the process ends with it when the verb returns 0 */
 };
+/* One reader for what stands before the verb and for what stands behind it. */
+struct opt_syntax {
+	const struct opt *opts;
+	size_t n_opts;
+	bool stop; /* the first operand ends the options */
+};
+/* Options go to c->values, operands to c->args (borrowed from argv). -EINVAL kind USAGE, and nothing is said of the rest. */
+int opts_parse(const struct opt_syntax *s, char *const *argv, size_t n, struct call *c, struct error *err);
+/* A whole number from an option, in [0, max]; `otherwise` when it is not given. -EINVAL kind USAGE. */
+int opt_get_num(const struct call *c, const char *name, uint64_t max, uint64_t otherwise, uint64_t *ret, struct error *err);
 bool opt_has(const struct call *c, const char *name); /* a flag is given (and not "=false") */
 const char *opt_get(const struct call *c, const char *name); /* the last value, or NULL */
 struct strv opt_list(struct call *c, const char *name); /* all values in order; lives in the arena */
@@ -49,16 +62,32 @@ struct verb {
 	size_t n_opts;
 	int (*run)(struct call *c, struct error *err); /* 0, or -errno; a program's exit code is in *ret of the verbs that have one */
 	bool passes; /* operands behind the id are taken as they are */
+	unsigned min, max; /* operands, the id among them */
 };
 extern const struct verb verbs[];
 extern const size_t n_verbs;
+extern const struct opt global_opts[];
+extern const size_t n_global_opts;
+const struct verb *verb_find(const char *name); /* or NULL */
+
+/* ---- help.c, complete.c: from the tables ---- */
+int help_all(void);
+int help_verb(const struct verb *v);
+int cmd_completion(struct call *c, struct error *err);
+
+/* ---- report.c. A line for standard error ("arnia-oci: TEXT", or JSON when --log-format json and no --log), and with --log one for
+ * the log: {"level":"error","msg":"TEXT","time":"RFC 3339"}, or the same words as text. TEXT is escaped: no name forges a line. ---- */
+enum report_level { REPORT_ERROR, REPORT_WARN, REPORT_INFO, REPORT_DEBUG };
+void report(const struct globals *g, enum report_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* "file:PATH" and PATH; a link at its end is refused, /dev/stderr is standard error. Sets log and log_fd. */
+int report_open(struct globals *g, const char *log, struct error *err);
 
 /* ---- store.c: ROOT/ID/state.json and what lies beside it. Every id was checked by oci_id_check. ---- */
 struct record {
 	struct arena arena;
 	const char *id;
 	int dir; /* O_PATH of ROOT/ID */
-	int lock; /* held while the record may change; -1 */
+	int lock; /* held while the record may change; -1. By this process alone: what it forks does not hold it */
 	/* kept: */
 	const char *bundle;
 	const char *config; /* text of config.json as it was at creation */
@@ -72,20 +101,32 @@ struct record {
 	const char *rootfs;
 	bool rootless, own_cgroup; /* the cgroup was made by us and goes with delete */
 	uint32_t uid; /* who made it */
+	bool config_kept; /* ROOT/ID/config.json is written (store.c's) */
 };
 #define RECORD_NONE ((struct record){ .dir = -1, .lock = -1 })
 /* A new folder, locked; -EEXIST kind STATE ("container with given ID already exists"). */
 int store_create(const char *root, const char *id, struct record *ret, struct error *err);
 int store_save(struct record *r, struct error *err); /* atomic */
-/* -ENOENT kind NOT_FOUND: "container does not exist". `lock`: wait until nobody else changes it (bounded: 30 s). */
+/* -ENOENT kind NOT_FOUND: "container does not exist", also of one whose creation is not done. -EBADMSG: what is kept is damaged. `lock`: wait until nobody else changes it (bounded: 30 s). */
 int store_load(const char *root, const char *id, bool lock, struct record *ret, struct error *err);
+/* The folder alone, locked, whatever is in it: for `delete --force` of what cannot be loaded. Errors as store_load. */
+int store_open(const char *root, const char *id, struct record *ret, struct error *err);
 int store_remove(const char *root, struct record *r, struct error *err);
 /* Names of all that look like containers, sorted; a missing root is empty. */
 int store_list(const char *root, struct arena *a, struct strv *ret, struct error *err);
 void record_done(struct record *r);
+bool record_is_locked(const struct record *r); /* by another process */
 /* Process as it is now, by pid and start time and boot; status. A created container's init waits at its start socket: it is
  * created while ROOT/ID/start is there. PIDREF_NONE when stopped. */
 int record_status(const struct record *r, enum oci_status *ret, struct pidref *ret_init, struct error *err);
+
+/* ---- record.c: what the kernel has of a container ---- */
+/* Its cgroup; -ENOENT kind STATE when it has none. An O_PATH descriptor. */
+int record_cgroup(const struct record *r, struct error *err);
+/* Pids in the cgroup and below, else the init's alone; malloc'ed. Returns the count. */
+long record_pids(const struct record *r, const struct pidref *init, pid_t **ret, struct error *err);
+/* The bundle's annotations and version out of r->config; NULL of a config that cannot be read. The caller unrefs it. */
+json *record_config(const struct record *r);
 
 /* ---- verbs; each in the file of its name ---- */
 int cmd_create(struct call *c, struct error *err);
