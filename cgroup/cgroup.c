@@ -109,13 +109,18 @@ static int make_folders(int root, const char *path, size_t *ret_made)
 	return 0;
 }
 
-static int make_leaf(int root, const char *path, size_t *ret_made, struct error *err)
+static int make_leaf(int root, const struct cg_config *c, size_t *ret_made, struct error *err)
 {
+	const char *path = c->path;
 	int r = mkdirat(root, path, 0755) == 0 ? 0 : -errno;
 
 	*ret_made = 1;
 	if (r == -ENOENT)
 		r = make_folders(root, path, ret_made);
+	if (r == -EEXIST && c->reuse) {
+		*ret_made = 0;
+		return 0;
+	}
 	if (r == -EEXIST)
 		return err_set_kind(err, r, ERR_STATE, "cgroup %s exists already", path);
 	return r < 0 ? err_sys(err, r, "make cgroup %s", path) : 0;
@@ -150,6 +155,30 @@ static int first_limits(int root, int cg, const struct cg_config *c, struct erro
 	return r < 0 ? r : cg_limits_refuse(cg, &l, missing, why, err);
 }
 
+/* Controllers first: which of two files is there may depend on them. */
+static int first_writes(int root, int cg, const struct cg_config *c, struct error *err)
+{
+	auto_free char *parent = parent_of(c->path);
+	uint32_t missing = 0, have;
+	char why[256] = "";
+	int r = cg_writes_missing(cg, c->writes.v, c->writes.n, &missing);
+
+	if (r == 0 && missing)
+		r = cg_enable(root, parent, missing, &have, why);
+	if (r < 0)
+		return err_sys(err, r, "enable the cgroup controllers");
+	return cg_writes_try(cg, c->writes.v, c->writes.n, why, err);
+}
+
+static int first_devices(int cg, const struct cg_config *c, const struct cg_program *p, struct error *err)
+{
+	if (c->devices.n == 0)
+		return 0;
+	if (c->reuse)
+		return cg_set_devices(cg, c->devices.v, c->devices.n, err);
+	return cg_devices_attach(cg, c->devices.v, c->devices.n, p, err);
+}
+
 static int delegate(int cg, uint32_t uid, uint32_t gid, struct error *err)
 {
 	if (fchownat(cg, "", uid, gid, AT_EMPTY_PATH) < 0)
@@ -167,8 +196,10 @@ static int fill(int root, int cg, const struct cg_config *c, const struct cg_pro
 	if (!path_fd_is_fs(cg, CGROUP2_SUPER_MAGIC))
 		return err_set(err, -EXDEV, "not on a cgroup2 filesystem");
 	r = first_limits(root, cg, c, err);
-	if (r == 0 && c->devices.n > 0)
-		r = cg_devices_attach(cg, c->devices.v, c->devices.n, p, err);
+	if (r == 0 && c->writes.n > 0)
+		r = first_writes(root, cg, c, err);
+	if (r == 0)
+		r = first_devices(cg, c, p, err);
 	if (r == 0 && c->delegate)
 		r = delegate(cg, c->owner_uid, c->owner_gid, err);
 	return r;
@@ -186,7 +217,7 @@ int cg_create_with(int root, const struct cg_config *c, const struct cg_program 
 	int r = cg_check_path(c->path, err);
 
 	if (r == 0)
-		r = make_leaf(root, c->path, &made, err);
+		r = make_leaf(root, c, &made, err);
 	if (r < 0)
 		return r;
 	cg = openat(root, c->path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -20,8 +20,9 @@ int cg_own_path(char *buf, size_t size, struct error *err);
  * what is in the way. */
 int cg_enable(int root, const char *path, uint32_t want, uint32_t *ret_have, char *why);
 
-/* mkdir (parents too), open, write the limits and attach the device program, delegate. All undone on failure.
- * -EEXIST when the leaf is there. Returns the cgroup's O_PATH|O_DIRECTORY descriptor (for CLONE_INTO_CGROUP). */
+/* mkdir (parents too), open, write the limits and the list, attach the device program, delegate. All undone on failure.
+ * -EEXIST when the leaf is there, unless c->reuse: then folders that were there stay on failure, with what was written
+ * to them by then, and a device program of ours is replaced. Returns the cgroup's O_PATH|O_DIRECTORY descriptor (for CLONE_INTO_CGROUP). */
 int cg_create(int root, const struct cg_config *c, struct error *err);
 /* A device program that is loaded already, and taken when c->devices are its rules: loading is half the cost of a cgroup, and
  * programs that do the same should be one in memory. `rules` stay the caller's. Taken over from a cgroup that has it, else loaded. */
@@ -36,6 +37,9 @@ int cg_create_with(int root, const struct cg_config *c, const struct cg_program 
 int cg_open(int root, const char *path, struct error *err);
 /* Change limits of a live cgroup (only knobs that are set). */
 int cg_write_limits(int cg, const struct cg_limits *l, struct error *err);
+/* Write control files of a live cgroup in order, up to the first that fails: kind UNSUPPORTED when the file is missing and the
+ * write is not optional, USAGE when its name is not one of a file. */
+int cg_write_list(int cg, const struct cg_write *w, size_t n, struct error *err);
 /* Replace the device program (exactly one of ours stays attached, at no moment none). n = 0 takes it away. Each kind of
  * access is decided by the last rule that matches the device and speaks of it; what no rule decides is denied. */
 int cg_set_devices(int cg, const struct cg_device *rules, size_t n, struct error *err);

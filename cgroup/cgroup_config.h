@@ -29,7 +29,8 @@ enum cg_knob { CG_CPU_MAX, CG_CPU_WEIGHT, CG_MEMORY_MAX, CG_MEMORY_HIGH, CG_MEMO
 	       CG_IO_WEIGHT, CG_OOM_GROUP, CG_KNOBS };
 #define CG_ASKED(knob) (1u << (knob))
 /* Bits of a controller set. Here, not in cgroup.h, so that a plan can be built for what a host has. */
-enum cg_controller { CG_CTL_CPU = 1, CG_CTL_MEMORY = 2, CG_CTL_PIDS = 4, CG_CTL_IO = 8, CG_CTL_CPUSET = 16 };
+enum cg_controller { CG_CTL_CPU = 1, CG_CTL_MEMORY = 2, CG_CTL_PIDS = 4, CG_CTL_IO = 8, CG_CTL_CPUSET = 16,
+		     CG_CTL_HUGETLB = 32, CG_CTL_RDMA = 64, CG_CTL_MISC = 128 };
 #define CG_LIMITS_NONE                                                                                          \
 	((struct cg_limits){ .cpu_quota_us = CG_UNSET, .cpu_period_us = CG_UNSET, .cpu_weight = CG_UNSET,       \
 			     .memory_max = CG_UNSET, .memory_high = CG_UNSET, .memory_low = CG_UNSET,           \
@@ -46,8 +47,9 @@ struct cg_device {
 /* Any other control file, as OCI's linux.resources asks for it. Written in order, after the limits. */
 struct cg_write {
 	const char *file; /* "io.max"; no slash */
-	const char *value;
+	const char *value; /* several lines: one write(2) each */
 	bool optional; /* a default, or harmless where it is missing: skipped when the file is not there */
+	bool instead; /* only when the one before it was skipped */
 };
 struct cg_config {
 	const char *path; /* below the cgroup2 mount, no leading slash: "arnia/c-0123456789abcdef" */

@@ -22,6 +22,8 @@ static const struct {
 } controllers[] = {
 	{ "cpu", "cpu", CG_CTL_CPU }, { "memory", "memory", CG_CTL_MEMORY }, { "pids", "pids", CG_CTL_PIDS },
 	{ "io", "blkio", CG_CTL_IO }, { "cpuset", "cpuset", CG_CTL_CPUSET },
+	{ "hugetlb", "hugetlb", CG_CTL_HUGETLB }, { "rdma", "rdma", CG_CTL_RDMA },
+	{ "misc", "misc", CG_CTL_MISC },
 };
 
 char *cg_controller_names(uint32_t bits, char *buf, size_t size)
@@ -46,6 +48,16 @@ static uint32_t parse_names(char *text)
 			if (str_eq(w, controllers[i].name))
 				bits |= controllers[i].bit;
 	return bits;
+}
+
+uint32_t cg_file_controller(const char *file)
+{
+	size_t n = strcspn(file, ".");
+
+	for (size_t i = 0; i < ARRAY_SIZE(controllers); i++)
+		if (strlen(controllers[i].name) == n && strncmp(file, controllers[i].name, n) == 0)
+			return controllers[i].bit;
+	return 0;
 }
 
 int cg_read_controllers(int cg, const char *file, uint32_t *ret)

@@ -31,8 +31,15 @@ int cg_limits_refuse(int cg, const struct cg_limits *l, uint32_t missing, const 
 uint32_t cg_knobs_controllers(uint32_t knob_bits);
 /* The known names in cgroup.controllers or cgroup.subtree_control. */
 int cg_read_controllers(int cg, const char *file, uint32_t *ret);
+/* The controller of a control file by its name ("io" of "io.max"); 0 for those of the core and unknown ones. */
+uint32_t cg_file_controller(const char *file);
 /* Names of the controllers in `bits`: "cpu, memory". buf is at least 64 bytes; returns buf. */
 char *cg_controller_names(uint32_t bits, char *buf, size_t size);
+
+/* The list in order. A missing file that is not optional is an error, with `why` (may be NULL). */
+int cg_writes_try(int cg, const struct cg_write *w, size_t n, const char *why, struct error *err);
+/* Controllers that the files of the list belong to and that `cg` does not have. */
+int cg_writes_missing(int cg, const struct cg_write *w, size_t n, uint32_t *ret);
 
 /* The device rules as a BPF_PROG_TYPE_CGROUP_DEVICE program; the number of instructions, -E2BIG when over
  * `max`, -EINVAL for a malformed rule. */

@@ -100,6 +100,7 @@ static void pack_cg_write(struct pack *p, void *v)
 	pack_need(p, &w->file);
 	pack_need(p, &w->value);
 	pack_bool(p, &w->optional);
+	pack_bool(p, &w->instead);
 }
 
 static void pack_cgroup(struct pack *p, struct cg_config *c)

@@ -57,7 +57,7 @@ static void test_names(void **state)
 			controller);
 	}
 	assert_string_equal(cg_controller_names(CG_CTL_CPU | CG_CTL_PIDS, names, sizeof(names)), "cpu, pids");
-	assert_string_equal(cg_controller_names(~0u, names, sizeof(names)), "cpu, memory, pids, io, cpuset");
+	assert_string_equal(cg_controller_names(~0u, names, sizeof(names)), "cpu, memory, pids, io, cpuset, hugetlb, rdma, misc");
 	assert_string_equal(cg_controller_names(0, names, sizeof(names)), "");
 }
 
