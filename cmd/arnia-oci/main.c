@@ -2,13 +2,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cmd/arnia-oci/cmd.h"
+#include "cmd/arnia-oci/work.h"
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
+#include "lib/base/parse.h"
 #include "lib/base/path.h"
 #include "lib/base/str.h"
 #include "lib/base/version.h"
@@ -195,6 +198,16 @@ static int oci_main(struct call *c, char *const *argv, size_t n, struct error *e
 	return err_set_kind(err, -EINVAL, ERR_USAGE, "unknown command \"%.100s\"", c->args.v[0]);
 }
 
+/* The copy of ourselves in memory (spawn.c). */
+static int be_worker(const char *number)
+{
+	uint32_t fd;
+
+	if (parse_u32(number, &fd) < 0 || fd < 3 || fd > INT_MAX || fd_cloexec((int)fd, true) < 0)
+		return ERR_USAGE;
+	return work_main((int)fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct call c = {.g = {.rootless = -1, .log_fd = -1}};
@@ -202,6 +215,10 @@ int main(int argc, char **argv)
 	int code;
 
 	open_stdio();
+	if (argc == 2 && str_starts(argv[1], WORK_ARGUMENT))
+		return be_worker(argv[1] + strlen(WORK_ARGUMENT));
+	/* What the caller left open is nobody's business inside; those to be preserved are given back at the end. */
+	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	if (oci_main(&c, argv + 1, argc ? (size_t)argc - 1 : 0, &err) < 0) {
 		report(&c.g, REPORT_ERROR, "%s%s%s", err.text[0] ? err.text : "cannot write the output",
 		       err.hint[0] ? "; " : "", err.hint);

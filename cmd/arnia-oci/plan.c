@@ -99,6 +99,8 @@ static void common(struct act *a, enum plan_kind kind)
 	p->cgroup.limits = CG_LIMITS_NONE;
 	p->cgroup.path = "";
 	p->sandbox = a->config.sandbox;
+	/* Others cannot be raised (capabilities(7), "Ambient"); runc and crun go on without them, too. */
+	p->sandbox.cap_ambient &= p->sandbox.cap_inheritable & p->sandbox.cap_permitted;
 	p->process = a->config.process;
 	p->stdio = a->config.terminal ? PLAN_STDIO_TTY : PLAN_STDIO_FDS;
 }

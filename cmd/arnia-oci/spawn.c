@@ -47,13 +47,15 @@ static int sealed_self(struct error *err)
 }
 
 /* In the child. */
-static void become_sealed(int program, int sock)
+static void become_sealed(int program, int sock, uint32_t preserve)
 {
 	static const char *const env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL };
 	char argument[32];
 	char *const argv[] = { "arnia-oci", argument, NULL };
 
 	snprintf(argument, sizeof(argument), WORK_ARGUMENT "%d", sock);
+	for (int fd = 3; fd < 3 + (int)preserve; fd++)
+		fd_cloexec(fd, false);
 	if (fd_cloexec(sock, false) == 0)
 		execveat(program, "", argv, (char *const *)env, AT_EMPTY_PATH);
 	_exit(ERR_FAILED);
@@ -62,7 +64,7 @@ static void become_sealed(int program, int sock)
 static void become_worker(const struct work_start *how, int program, int sock)
 {
 	if (program >= 0)
-		become_sealed(program, sock);
+		become_sealed(program, sock, how->preserve_fds);
 	if (how->how == WORK_JOIN && setns(how->target, CLONE_NEWUSER) < 0)
 		_exit(ERR_FAILED);
 	_exit(work_main(sock));

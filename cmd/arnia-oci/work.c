@@ -181,28 +181,30 @@ static const struct step create_list[] = {
 };
 static const struct steps create_steps = STEPS(create_list);
 
+/* The guest goes on in this memory when the worker is gone, so nothing that it reads lies on the worker's stack, and nothing is freed. */
 static int create_run(struct job *j, struct error *err)
 {
-	struct create c = { .job = j,
-			    .plan = j->plan,
-			    .w = j->w,
-			    .io = STDIO_NONE,
-			    .allowance = ALLOWANCE_NONE,
-			    .child = CHILD_NONE,
-			    .guest = GUEST_NONE,
-			    .userns = -1 };
+	struct create *c = mem_alloc(sizeof(*c));
 	size_t at = 0;
-	int r = steps_run(create_steps, &c, &at, err);
+	int r;
 
+	*c = (struct create){ .job = j,
+			      .plan = j->plan,
+			      .w = j->w,
+			      .io = STDIO_NONE,
+			      .allowance = ALLOWANCE_NONE,
+			      .child = CHILD_NONE,
+			      .guest = GUEST_NONE,
+			      .userns = -1 };
+	r = steps_run(create_steps, c, &at, err);
 	if (r < 0) {
 		if (create_steps.v[at - 1].run != create_wait)
-			child_last_words(j, &c.child, guest_steps, err);
+			child_last_words(j, &c->child, guest_steps, err);
 		r = err->code;
-		steps_undo(create_steps, &c, at);
+		steps_undo(create_steps, c, at);
 	} else {
-		j->pid = c.child.pid;
+		j->pid = c->child.pid;
 	}
-	/* What else there is ends with this process; the guest may be in its memory. */
 	return r;
 }
 
@@ -267,23 +269,25 @@ static int answer(const struct job *j, const struct error *err)
 
 int work_main(int sock)
 {
-	struct worker w = WORKER_NONE;
-	struct job j = { .w = &w, .stdio = { -1, -1, -1 }, .target = -1, .start = -1, .cgroup = -1 };
+	struct worker *w = mem_alloc(sizeof(*w));
+	struct job *j = mem_alloc(sizeof(*j));
 	struct error err = { 0 };
 	struct frame f;
 	int r;
 
-	w.keeper = sock;
-	w.asks = true;
+	*w = WORKER_NONE;
+	*j = (struct job){ .w = w, .stdio = { -1, -1, -1 }, .target = -1, .start = -1, .cgroup = -1 };
+	w->keeper = sock;
+	w->asks = true;
 	r = frame_recv(sock, KP_MAGIC, &f, 0);
 	if (r <= 0)
 		return ERR_FAILED;
-	w.hostns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	r = w.hostns < 0 ? err_sys(&err, -errno, "open the mount namespace") : worker_harden(&err);
+	w->hostns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	r = w->hostns < 0 ? err_sys(&err, -errno, "open the mount namespace") : worker_harden(&err);
 	if (r == 0)
-		r = take_job(&j, &f, &err);
+		r = take_job(j, &f, &err);
 	frame_done(&f);
 	if (r == 0)
-		r = do_job(&j, &err);
-	return answer(&j, &err) < 0 || r < 0 ? ERR_FAILED : 0;
+		r = do_job(j, &err);
+	return answer(j, &err) < 0 || r < 0 ? ERR_FAILED : 0;
 }

@@ -104,5 +104,5 @@ int profile_confine_self(struct daemon *d, struct error *err)
 
 	if (r == 0)
 		r = no_new_privs_apply(&c, err);
-	return r == 0 ? seccomp_load(&c, err) : r;
+	return r == 0 ? filter_load(&c, err) : r;
 }

@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <ctype.h>
+#include <errno.h>
 #include <string.h>
-#include "lib/oci/oci_internal.h"
+#include "lib/base/str.h"
+#include "lib/oci/oci.h"
 
-#define ID_LENGTH_MAX 1024
+#define ID_MAX 1024
 
 int oci_id_check(const char *id, struct error *err)
 {
-	if (str_is_empty(id))
-		return oci_bad(err, "the container id must not be empty");
-	if (strlen(id) > ID_LENGTH_MAX)
-		return oci_bad(err, "the container id is longer than %d bytes", ID_LENGTH_MAX);
-	if (!isascii((unsigned char)*id) || !isalnum((unsigned char)*id))
-		return oci_bad(err, "the container id \"%.64s\" does not start with a letter or a digit", id);
-	for (const char *p = id; *p; p++)
-		if (!isascii((unsigned char)*p) || (!isalnum((unsigned char)*p) && !strchr("_+.-", *p)))
-			return oci_bad(err, "the container id \"%.64s\" is not of letters, digits and _+-.",
-				       id);
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+,-.";
+	size_t n = strspn(id, letters);
+
+	if (!n || id[n] || n > ID_MAX || str_eq(id, ".") || str_eq(id, ".."))
+		return err_set_kind(err, -EINVAL, ERR_USAGE, "invalid container ID format: \"%.64s\"", id);
 	return 0;
 }

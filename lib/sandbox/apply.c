@@ -63,7 +63,7 @@ static long load(const struct sandbox_config *c, uint32_t flags, struct error *e
 	return r < 0 ? err_sys(err, -errno, "seccomp: load the filter") : r;
 }
 
-int seccomp_load(const struct sandbox_config *c, struct error *err)
+int filter_load(const struct sandbox_config *c, struct error *err)
 {
 	long r = c->seccomp ? load(c, c->seccomp_flags, err) : 0;
 
@@ -73,7 +73,7 @@ int seccomp_load(const struct sandbox_config *c, struct error *err)
 	return (int)r;
 }
 
-int seccomp_load_listener(const struct sandbox_config *c, int *ret_fd, struct error *err)
+int filter_load_listener(const struct sandbox_config *c, int *ret_fd, struct error *err)
 {
 	long r = load(c, c->seccomp_flags | SECCOMP_FILTER_FLAG_NEW_LISTENER, err);
 

@@ -41,9 +41,9 @@ int seccomp_compile_cached(const struct seccomp_input *in, int cache_dir, void *
 /* The profile's "flags" as SECCOMP_FILTER_FLAG_*, for sandbox_config.seccomp_flags. */
 int seccomp_flags(const struct seccomp_input *in, uint32_t *ret, struct error *err);
 /* Needs no_new_privs or CAP_SYS_ADMIN in the own user namespace (seccomp(2)). */
-int seccomp_load(const struct sandbox_config *c, struct error *err);
+int filter_load(const struct sandbox_config *c, struct error *err);
 /* The same with SECCOMP_FILTER_FLAG_NEW_LISTENER: *ret_fd is where the filter's questions are answered. */
-int seccomp_load_listener(const struct sandbox_config *c, int *ret_fd, struct error *err);
+int filter_load_listener(const struct sandbox_config *c, int *ret_fd, struct error *err);
 
 /* user.c: resolve process_config.user against /etc/passwd and /etc/group below `root` (O_PATH fd): regular files only, opened in-root, at most 1 MiB. Numbers are strict decimal <= 4294967294
  * and must be mapped (< id_count). "-1", "4294967295", "0x0", "+1", " 1", "1 " are refused (kind USAGE). */

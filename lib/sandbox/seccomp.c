@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Names and architectures of libseccomp. What its header declares meets the names of sandbox.h
- * (seccomp_load), so only this file includes it and nothing else of the public functions is here. */
+ * (filter_load), so only this file includes it and nothing else of the public functions is here. */
 #include <errno.h>
 #include <seccomp.h>
 #include <stdio.h>

@@ -228,7 +228,7 @@ static int load_with_listener(const struct guest *g, struct error *err)
 		int32_t number;
 	} m = { .head = { GUEST_MAGIC, GUEST_LISTENER, 0 } };
 	auto_fd int fd = -1;
-	int r = seccomp_load_listener(&g->plan->sandbox, &fd, err);
+	int r = filter_load_listener(&g->plan->sandbox, &fd, err);
 
 	if (r < 0)
 		return r;
@@ -242,7 +242,7 @@ static int load_filter(const struct guest *g, struct error *err)
 {
 	const struct sandbox_config *c = &g->plan->sandbox;
 
-	return c->seccomp && c->seccomp_listener ? load_with_listener(g, err) : seccomp_load(c, err);
+	return c->seccomp && c->seccomp_listener ? load_with_listener(g, err) : filter_load(c, err);
 }
 
 /* Without no_new_privs a filter needs CAP_SYS_ADMIN (seccomp(2)), so it comes before the capabilities go. */
@@ -303,6 +303,9 @@ int guest_close(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
 
+	for (int fd = 3; fd < 3 + (int)g->plan->process.preserve_fds; fd++)
+		if (fd_cloexec(fd, false) < 0)
+			return err_sys(err, -errno, "keep descriptor %d", fd);
 	return close_range(3 + g->plan->process.preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0
 		       ? err_sys(err, -errno, "close all descriptors")
 		       : 0;

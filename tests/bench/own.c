@@ -45,7 +45,7 @@ static int load_in_child(void *arg)
 
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	t = now_us();
-	if (seccomp_load(l->c, NULL) < 0)
+	if (filter_load(l->c, NULL) < 0)
 		return 1;
 	l->us = now_us() - t;
 	return 0;

@@ -46,7 +46,7 @@ int hide_openat2(void)
 		return r;
 	c.seccomp = code;
 	r = no_new_privs_apply(&c, NULL);
-	return r < 0 ? r : seccomp_load(&c, NULL);
+	return r < 0 ? r : filter_load(&c, NULL);
 }
 
 const char *status_field(const char *name, char *buf)

@@ -70,7 +70,7 @@ static int all_of_them(void *arg)
 	CHECK(user_apply(&u, NULL) == 0);
 	CHECK(caps_apply(&c, false, NULL) == 0);
 	CHECK(no_new_privs_apply(&c, NULL) == 0);
-	CHECK(seccomp_load(&c, NULL) == 0);
+	CHECK(filter_load(&c, NULL) == 0);
 	CHECK(str_eq(status_field("Seccomp", text), "2"));
 	CHECK(str_eq(status_field("Uid", text), "33\t33\t33\t33"));
 	CHECK(str_eq(status_field("Groups", text), ""));
@@ -86,7 +86,7 @@ static int load_without_right(void *arg)
 
 	(void)arg;
 	CHECK(caps_apply(&c, true, NULL) == 0);
-	CHECK(seccomp_load(&c, &err) == -EACCES && strstr(err.text, "seccomp"));
+	CHECK(filter_load(&c, &err) == -EACCES && strstr(err.text, "seccomp"));
 	return 0;
 }
 

@@ -299,7 +299,7 @@ static int run_probes(void *arg)
 				    .seccomp_size = r->filter.size };
 
 	CHECK(no_new_privs_apply(&c, NULL) == 0);
-	CHECK(!r->filter.code || seccomp_load(&c, NULL) == 0);
+	CHECK(!r->filter.code || filter_load(&c, NULL) == 0);
 	probe_all(r->results);
 	return 0;
 }
@@ -428,13 +428,13 @@ static void test_load_refuses_nonsense(void **state)
 	struct error err;
 
 	(void)state;
-	assert_int_equal(seccomp_load(&c, &err), -EINVAL);
+	assert_int_equal(filter_load(&c, &err), -EINVAL);
 	c.seccomp_size = 0;
-	assert_int_equal(seccomp_load(&c, &err), -EINVAL);
+	assert_int_equal(filter_load(&c, &err), -EINVAL);
 	c.seccomp_size = 8 * 5000;
-	assert_int_equal(seccomp_load(&c, &err), -EINVAL);
+	assert_int_equal(filter_load(&c, &err), -EINVAL);
 	c = (struct sandbox_config){ 0 };
-	assert_int_equal(seccomp_load(&c, &err), 0);
+	assert_int_equal(filter_load(&c, &err), 0);
 }
 
 int main(void)
