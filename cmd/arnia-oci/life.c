@@ -129,7 +129,12 @@ static const char *user_name(struct arena *m)
 static void fill_record(struct act *a, char *text)
 {
 	struct record *r = &a->record;
+	char boot[37] = "", now[64];
 
+	proc_boot_id(boot);
+	time_rfc3339(time_real_ns(), now);
+	r->boot = arena_str(&r->arena, boot);
+	r->created = arena_str(&r->arena, now);
 	r->bundle = arena_str(&r->arena, a->config.bundle);
 	r->config = arena_str(&r->arena, text);
 	r->rootfs = a->config.rootfs.lower.n ? arena_str(&r->arena, a->config.rootfs.lower.v[0]) : NULL;

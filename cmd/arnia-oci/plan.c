@@ -71,16 +71,16 @@ int preserved_fds(struct call *c, struct process_config *p, struct error *err)
 	return 0;
 }
 
-static const char *state_text(struct act *a)
-{
-	auto_json json *j = oci_state(a->record.id, OCI_CREATED, 0, &a->config);
-	auto_free char *text = json_text(j, false);
-	char *at = strstr(text, "\"pid\":0");
-	static const char mark[] = { '"', 'p', 'i', 'd', '"', ':', HOOK_PID_MARK, '\0' };
+#define NO_PID 2147483647 /* stands where the pid will be */
 
-	if (at)
-		memcpy(at, mark, sizeof(mark) - 1);
-	return arena_str(&a->config.arena, text);
+static const char *state_text(struct act *a, enum oci_status status)
+{
+	auto_json json *j = oci_state(a->record.id, status, NO_PID, &a->config);
+	auto_free char *text = json_text(j, false), *mark = str_fmt("\"pid\":%d", NO_PID);
+	char *at = strstr(text, mark);
+
+	return at ? arena_fmt(&a->config.arena, "%.*s\"pid\":%c%s", (int)(at - text), text, HOOK_PID_MARK, at + strlen(mark))
+		  : arena_str(&a->config.arena, text);
 }
 
 static void common(struct act *a, enum plan_kind kind)
@@ -144,7 +144,10 @@ int plan_create(struct act *a, struct error *err)
 	p->hooks_create.n = a->config.hooks[OCI_CREATE_CONTAINER].n;
 	p->hooks_start.v = a->config.hooks[OCI_START_CONTAINER].v;
 	p->hooks_start.n = a->config.hooks[OCI_START_CONTAINER].n;
-	p->hook_state = state_text(a);
+	if (p->hooks_create.n || p->hooks_start.n) {
+		p->hook_state = state_text(a, OCI_CREATING);
+		p->start_state = state_text(a, OCI_CREATED);
+	}
 	if (opt_has(a->call, "no-new-keyring"))
 		p->sandbox.new_keyring = false;
 	r = preserved_fds(a->call, &p->process, err);

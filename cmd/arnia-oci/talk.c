@@ -99,7 +99,21 @@ static int take_listener(struct act *a, struct frame *f, struct error *err)
 	return go_on(a, err);
 }
 
-static int take_result(struct frame *f, struct error *err)
+/* In runc's words, which engines look for to tell 126 and 127 apart. */
+static void say_as_runc(const struct act *a, struct error *err)
+{
+	const char *name = a->plan.process.argv.n ? a->plan.process.argv.v[0] : "";
+	int code = err->code;
+
+	if (err->kind != ERR_NO_COMMAND)
+		return;
+	if (strchr(name, '/'))
+		err_set_kind(err, code, ERR_NO_COMMAND, "exec: \"%.300s\": stat: no such file or directory", name);
+	else
+		err_set_kind(err, code, ERR_NO_COMMAND, "exec: \"%.300s\": executable file not found in $PATH", name);
+}
+
+static int take_result(const struct act *a, struct frame *f, struct error *err)
 {
 	const struct kp_result *res = frame_body(f, sizeof(*res));
 
@@ -109,6 +123,7 @@ static int take_result(struct frame *f, struct error *err)
 		return 1;
 	*err = res->error;
 	err_sanitize(err);
+	say_as_runc(a, err);
 	return err->code;
 }
 
@@ -125,7 +140,7 @@ static int take_frame(struct act *a, struct frame *f, struct error *err)
 	case KW_LISTENER:
 		return take_listener(a, f, err);
 	case KW_RESULT:
-		return take_result(f, err);
+		return take_result(a, f, err);
 	}
 	return err_set(err, -EPROTO, "a frame of type %u from the worker", f->head.type);
 }

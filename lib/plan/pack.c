@@ -29,7 +29,7 @@ CARRIES(struct sandbox_sched, 48);
 CARRIES(struct hook_item, 48);
 CARRIES(struct sandbox_config, 320);
 CARRIES(struct process_config, 80);
-CARRIES(struct plan, 976);
+CARRIES(struct plan, 984);
 
 static void pack_value(struct pack *p, uint32_t *v, uint32_t least, uint32_t most)
 {
@@ -369,6 +369,7 @@ void plan_pack(struct pack *p, struct plan *plan)
 	pack_arr(p, &plan->hooks_create, pack_hook);
 	pack_arr(p, &plan->hooks_start, pack_hook);
 	pack_str(p, &plan->hook_state);
+	pack_str(p, &plan->start_state);
 	pack_fixed(p, &plan->pool, sizeof(plan->pool));
 	pack_u8(p, &plan->pool_prefix);
 	pack_str(p, &plan->cgroup_branch);

@@ -70,7 +70,8 @@ struct plan {
 	/* Of an OCI runtime: the start halts before its program until somebody connects to the start socket. */
 	bool halt;
 	ARRAY_OF(struct hook_item) hooks_create, hooks_start; /* createContainer and startContainer: run by the guest */
-	const char *hook_state; /* their standard input: the container's state (runtime-spec runtime.md), pid 0 to be filled in */
+	/* Their standard input: the container's state (runtime-spec runtime.md), with HOOK_PID_MARK where the pid will be. */
+	const char *hook_state, *start_state;
 	/* PLAN_HOST_*; PLAN_START, should it find the table missing: */
 	struct in_addr pool;
 	uint8_t pool_prefix;

@@ -64,7 +64,7 @@ static int start_late_hooks(void *ctx, struct error *err)
 
 	if (!g->plan->hooks_start.n)
 		return 0;
-	state = hook_state_text(g->plan->hook_state, g->w->board->guest_pid);
+	state = hook_state_text(g->plan->start_state, g->w->board->guest_pid);
 	return hooks_run_all(g->plan->hooks_start.v, g->plan->hooks_start.n, "startContainer", state, err);
 }
 
