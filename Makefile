@@ -81,7 +81,7 @@ uses_arnia-run := worker plan spec cgroup netns rootfs sandbox base
 ext_arnia-run := -lmnl -lnftnl -lseccomp -lcap -larchive -ljson-c
 link_arnia-run := -pie
 uses_arnia-oci := worker oci plan spec rootfs netns sandbox cgroup base
-ext_arnia-oci := -ljson-c -lseccomp
+ext_arnia-oci := -ljson-c -lseccomp -lm
 link_arnia-oci := $(static)
 uses_arnia-vmm := vm plan spec base
 ext_arnia-vmm := -ljson-c
@@ -93,7 +93,7 @@ link_arnia-keeper := $(static_pie)
 uses_arnia-init :=
 ext_arnia-init :=
 link_arnia-init := -nostdlib -no-pie -Wl,-z,noseparate-code,-z,norelro,--build-id=none
-ext_tests := -lcmocka -ljson-c -lmnl -lnftnl -lseccomp -lcap -larchive -lpthread -lutil
+ext_tests := -lcmocka -ljson-c -lmnl -lnftnl -lseccomp -lcap -larchive -lpthread -lutil -lm
 
 obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
 define layer

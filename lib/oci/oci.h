@@ -70,18 +70,26 @@ int oci_process_decode(const json *process, struct arena *a, struct process_conf
 int oci_caps_decode(const json *caps, struct arena *a, struct sandbox_config *ret, struct strv *ret_warnings, struct error *err);
 
 /* resources.c. A linux.resources object: cgroup v2 files and values, those of v1 members converted as runc does it (cpu.shares to
- * cpu.weight, swappiness has no equivalent ...), then "unified" as it stands. Device rules go to c->devices, after the defaults of
- * the specification ("Default Devices"). NULL: nothing but the default devices. */
+ * cpu.weight, swappiness has no equivalent ...), then "unified" as it stands. Both are appended to c->writes and c->devices; after the
+ * device rules come those of the default devices, which nothing in the list takes away. NULL: nothing but the default devices. */
 int oci_resources_decode(const json *resources, struct arena *a, struct cg_config *c, struct error *err);
-/* The flags of `update` as a linux.resources object: the caller frees it. `get` gives a flag's text ("memory"), or NULL. */
+/* The flags of `update` as a linux.resources object: the caller frees it. `get` gives a flag's text ("memory"), or NULL; an empty one is
+ * as none. --kernel-memory and --kernel-memory-tcp are not asked for (nothing has them any more), nor are --l3-cache-schema and
+ * --mem-bw-schema (linux.intelRdt). NULL with err set when one is wrong. */
 json *oci_update_resources(const char *(*get)(void *ctx, const char *flag), void *ctx, struct error *err);
+/* What `update` writes: values depend on others (memory.swap on memory.limit, cpu.quota on cpu.period), so those from before are
+ * taken along but for "unified", "pids" and "devices". `old` may be NULL. The caller frees it. */
+json *oci_resources_merge(const json *old, const json *new);
+/* memory.checkBeforeUpdate: -EBUSY (kind REFUSED) when it is set and a limit is not above the `used` bytes. */
+int oci_memory_check(const json *resources, uint64_t used, struct error *err);
 
 /* cgroups_path.c. Text for the systemd driver "slice:prefix:name", or a path for the other one; both checked (no "..", no control bytes). */
 struct oci_scope {
 	const char *slice, *unit; /* "machine.slice", "libpod-ID.scope" */
 };
 int oci_scope_parse(const char *cgroups_path, const char *id, bool rootless, struct arena *a, struct oci_scope *ret, struct error *err);
-/* cgroup.path for the cgroupfs driver: below the cgroup2 mount, no leading slash. */
+/* cgroup.path for the cgroupfs driver: below the cgroup2 mount, no leading slash. Without a cgroups_path it is the id. A path that does not
+ * begin with a slash may be put below the caller's own branch (cg_own_path): runc does so, the specification leaves it open. */
 int oci_cgroup_path(const char *cgroups_path, const char *id, struct arena *a, const char **ret, struct error *err);
 
 /* mounts.c: one entry of "mounts" */
