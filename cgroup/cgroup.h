@@ -62,6 +62,9 @@ struct cg_stat {
 	uint64_t oom_kill, oom_group_kill, mem_max_hit, pids_max_hit;
 };
 int cg_read_stat(int cg, struct cg_stat *ret);
+/* The text of the files that tell what is used (cpu.stat, memory.current, hugetlb.SIZE.current ...), in the arena. -ENODEV when the
+ * cgroup is gone. */
+int cg_read_stat_text(int cg, struct arena *a, struct cg_stat_text *ret);
 /* The pids in the cgroup and below, at most max; returns the count. */
 long cg_read_pids(int cg, pid_t *pids, size_t max);
 /* What the kernel has now for each knob that is readable, as "memory.max 536870912" lines. */

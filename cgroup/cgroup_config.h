@@ -61,6 +61,14 @@ struct cg_config {
 	uint32_t owner_uid, owner_gid;
 };
 
+/* What the control files of a cgroup say: those that are there. */
+struct cg_file_text {
+	const char *name, *text;
+};
+struct cg_stat_text {
+	ARRAY_OF(struct cg_file_text) files;
+};
+
 /* Parse "c 1:3 rwm", "b *:* m", "a" into a device rule. 0 or -EINVAL. */
 int cg_device_parse(const char *s, struct cg_device *ret);
 

@@ -112,6 +112,10 @@ enum oci_status { OCI_CREATING, OCI_CREATED, OCI_RUNNING, OCI_PAUSED, OCI_STOPPE
 const char *oci_status_name(enum oci_status s);
 json *oci_state(const char *id, enum oci_status status, int pid, const struct oci_config *c);
 
+/* stats.c: what `events --stats` prints, out of the text of the control files (cg_read_stat_text); what is not there is 0 or left out, as
+ * runc does. Interfaces and intelRdt are the caller's to add. */
+json *oci_stats(const char *id, const struct cg_stat_text *st);
+
 /* id.c: [a-zA-Z0-9][a-zA-Z0-9_+.-]{0,1023}, as runc takes them; not "." or "..". */
 int oci_id_check(const char *id, struct error *err);
 

@@ -218,6 +218,29 @@ static void test_stat(void **state)
 	fixture_done(&f);
 }
 
+static void test_stat_text(void **state)
+{
+	struct fixture f = fixture_open();
+	struct cg_config c = { .path = f.branch, .limits = CG_LIMITS_NONE };
+	struct cg_stat_text st = { 0 };
+	struct arena a = { 0 };
+	struct error err = { 0 };
+	auto_fd int cg = cg_create(f.root, &c, &err), tmp = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool found = false;
+
+	(void)state;
+	assert_int_equal(cg_read_stat_text(cg, &a, &st), 0);
+	for (size_t i = 0; i < st.files.n; i++)
+		if (str_eq(st.files.v[i].name, "cpu.stat"))
+			found = str_starts(st.files.v[i].text, "usage_usec ");
+	assert_true(found);
+	assert_int_equal(cg_read_stat_text(tmp, &a, &st), -EXDEV);
+	assert_int_equal(cg_remove(f.root, f.branch, &err), 0);
+	assert_int_equal(cg_read_stat_text(cg, &a, &st), -ENODEV);
+	arena_done(&a);
+	fixture_done(&f);
+}
+
 static void test_find_key(void **state)
 {
 	static const char text[] = "low 1\nhigh 22\nmax 333\noom 4\noom_kill 18446744073709551615\nbad x\n";
@@ -260,7 +283,7 @@ int main(void)
 		cmocka_unit_test(test_path_check), cmocka_unit_test(test_create_once),
 		cmocka_unit_test(test_delegate),   cmocka_unit_test(test_remove_tree),
 		cmocka_unit_test(test_life),	   cmocka_unit_test(test_add_process_errors),
-		cmocka_unit_test(test_stat),	   cmocka_unit_test(test_find_key),
+		cmocka_unit_test(test_stat),	   cmocka_unit_test(test_stat_text), cmocka_unit_test(test_find_key),
 		cmocka_unit_test(test_own_path),
 	};
 
