@@ -40,6 +40,9 @@ int seccomp_compile(const struct seccomp_input *in, void **ret, size_t *ret_size
 int seccomp_compile_cached(const struct seccomp_input *in, int cache_dir, void **ret, size_t *ret_size, struct error *err);
 /* The profile's "flags" as SECCOMP_FILTER_FLAG_*, for sandbox_config.seccomp_flags. */
 int seccomp_flags(const struct seccomp_input *in, uint32_t *ret, struct error *err);
+/* What a profile may name: actions, architectures; and the library's version. Strings of the tables. */
+#define SECCOMP_VERSION_SIZE 32
+void seccomp_known(struct arena *a, struct strv *ret_actions, struct strv *ret_archs, char ret_version[SECCOMP_VERSION_SIZE]);
 /* Needs no_new_privs or CAP_SYS_ADMIN in the own user namespace (seccomp(2)). */
 int filter_load(const struct sandbox_config *c, struct error *err);
 /* The same with SECCOMP_FILTER_FLAG_NEW_LISTENER: *ret_fd is where the filter's questions are answered. */

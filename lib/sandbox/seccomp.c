@@ -108,6 +108,13 @@ const struct sc_host *sc_host_probe(struct sc_host *h, uint64_t caps)
 	return h;
 }
 
+void sc_arch_names(struct arena *a, struct strv *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(archs); i++)
+		if (archs[i].token != SCMP_ARCH_NATIVE)
+			*arena_push(a, ret) = archs[i].name;
+}
+
 void sc_library_version(char *buf, size_t size)
 {
 	const struct scmp_version *v = seccomp_version();

@@ -85,6 +85,8 @@ int sc_bpf_compile(const struct sc_program *p, struct sock_filter **ret, size_t 
 const struct sc_host *sc_host_probe(struct sc_host *h, uint64_t caps);
 /* True for the name of an architecture that the OCI schema knows. */
 bool sc_arch_is_known(const char *name);
+/* Names of those that have a number here. */
+void sc_arch_names(struct arena *a, struct strv *ret);
 /* Numbers for a parsed profile. Everything lives in the profile's arena. */
 void sc_program_make(struct sc_profile *p, struct sc_program *ret);
 /* "2.5.4": part of the cache's key, as newer tables know more names. */

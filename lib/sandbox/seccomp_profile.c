@@ -54,6 +54,19 @@ static int find_word(const struct word *w, size_t n, const char *name, uint32_t 
 	return -ENOENT;
 }
 
+void seccomp_known(struct arena *a, struct strv *ret_actions, struct strv *ret_archs,
+		   char ret_version[SECCOMP_VERSION_SIZE])
+{
+	struct strv names = { 0 }, arch_names = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+		*arena_push(a, &names) = actions[i].name;
+	sc_arch_names(a, &arch_names);
+	sc_library_version(ret_version, SECCOMP_VERSION_SIZE);
+	*ret_actions = names;
+	*ret_archs = arch_names;
+}
+
 static int bad(struct error *err, const char *member, const char *what, const char *value)
 {
 	return err_set_kind(err, -EINVAL, ERR_USAGE, "%s: %s \"%.64s\"", member, what, value);
