@@ -127,6 +127,20 @@ int record_cgroup(const struct record *r, struct error *err);
 long record_pids(const struct record *r, const struct pidref *init, pid_t **ret, struct error *err);
 /* The bundle's annotations and version out of r->config; NULL of a config that cannot be read. The caller unrefs it. */
 json *record_config(const struct record *r);
+/* To all processes of its own cgroup; nothing without one. */
+int record_signal_all(const struct record *r, int sig, struct error *err);
+struct cg_events;
+/* Wait until cgroup.events says so, at most `ms`: -ETIMEDOUT. A cgroup that is gone is as good. */
+int cgroup_wait(int cg, bool (*done)(const struct cg_events *ev), int ms, struct error *err);
+/* arnia-oci-scope ACT UNIT [--user] [ARG...], from the folder of this program. "stop"; "set" with FILE=VALUE of cgroup v2. */
+int scope_run(const struct record *r, const char *act, const struct strv *args, struct error *err);
+json *cgroup_stats(int cg); /* stats.c; the caller unrefs it */
+/* What `state` shows of it, and `list` a row of; the caller unrefs it. */
+int record_show(const struct record *r, json **ret, struct error *err);
+int print_json(const json *j, bool pretty, struct error *err);
+/* For --regex: `act` on each container that matches the id. */
+int each_match(struct call *c, int (*act)(struct call *c, const char *id, void *arg, struct error *err), void *arg,
+	       struct error *err);
 
 /* ---- verbs; each in the file of its name ---- */
 int cmd_create(struct call *c, struct error *err);
