@@ -123,7 +123,7 @@ static int place_file(const struct guest *g, int store, size_t i, struct error *
 		return 0;
 	if (target < 0)
 		return err_sys(err, target, "place for %s", path);
-	r = target_check_proc(&as_mount, path, target, err);
+	r = target_check_proc(&as_mount, path, target, -1, err);
 	if (r < 0)
 		return err_prefix(err, "bind %s", path);
 	r = mnt_attach(clone, target, "");

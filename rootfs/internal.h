@@ -30,12 +30,23 @@ int mnt_clone(int dirfd, const char *path, bool recursive); /* detached clone; p
 int mnt_attach(int mount, int dirfd, const char *path);	    /* path "" attaches on dirfd itself */
 /* Attributes of a mount given by descriptor; propagation 0 leaves it, userns -1 leaves the id map. */
 int mnt_set(int mount, bool recursive, uint64_t attr_set, uint64_t propagation, int userns);
-int mnt_allow_devices(int mount); /* take NODEV off a clone */
+/* Attributes set and taken off, nothing else; an access time mode in either of them replaces the one that was. */
+int mnt_change(int mount, bool recursive, uint64_t attr_set, uint64_t attr_clr);
+int mnt_propagate(int mount, uint64_t ms_flags); /* MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, MS_REC; none of them: nothing */
 uint64_t mnt_attrs(uint64_t ms_flags); /* MS_* of mount(2) -> MOUNT_ATTR_* */
+/* What of an item is a source at the stage: binds, but not their "remount". */
+bool mnt_is_source(const struct mount_item *m);
 /* mount(2) on a descriptor, so that the target cannot be another than the one that was looked at. */
 int mnt_make(const char *source, int target, const char *fstype, unsigned long flags, const char *data);
 /* A new detached tmpfs with these options ("mode=755"). */
 int mnt_tmpfs(const char *const *options, uint64_t attrs);
+
+/* mapped.c: a user namespace that only holds these maps, for MOUNT_ATTR_IDMAP. Its descriptor. */
+int mapped_userns(const struct mount_item *m, struct error *err);
+
+/* label.c: filesystem options `data` (or NULL) with the SELinux label of what is mounted; free(3) it. NULL when there is
+ * nothing to say. */
+char *label_options(const struct rootfs_config *c, const char *fstype, const char *data);
 
 /* submounts.c: a bind with mounts below it that cannot be idmapped. Cloned one by one in the host's mount namespace,
  * joined again in the worker's. */
@@ -72,8 +83,9 @@ int target_parent(int root, const char *path, const char **ret_name);
 /* Regular file (or what is there, when it is no folder and no link) at `path`; a link in its place is
  * removed. */
 int target_node(int root, const char *path);
-/* The rules for mounts that would hide or replace procfs (CVE-2019-16884, CVE-2023-27561, CVE-2025-52881). */
-int target_check_proc(const struct mount_item *m, const char *path, int fd, struct error *err);
+/* The rules for mounts that would hide or replace procfs (CVE-2019-16884, CVE-2023-27561, CVE-2025-52881). `source` is
+ * the clone that a bind will attach, or -1. */
+int target_check_proc(const struct mount_item *m, const char *path, int fd, int source, struct error *err);
 
 /* The steps of rootfs_guest_mount, each in the file of its name. */
 struct guest {
@@ -81,9 +93,20 @@ struct guest {
 	int stage, root;
 	size_t n_binds; /* sources of mounts[] before those of devices[] */
 };
-int guest_source(const struct guest *g, size_t i,
-		 uint64_t propagation); /* detached clone of the staged source i */
+/* Detached clone of the staged source i; 0 leaves its propagation. */
+int guest_source(const struct guest *g, size_t i, uint64_t propagation);
+/* The stage as this namespace has it; hint as in struct rootfs_guest. (private.c) */
+int guest_open_stage(int hint);
 int guest_mounts(const struct guest *g, struct error *err);
+/* guestfs.c: mount m, which is no bind, at a place that was looked up; then what mount(2) cannot say at once. */
+struct guest_place {
+	const char *path; /* normalized */
+	int fd;
+	uint32_t mode; /* of the folder that was there; 0: it was made for this */
+};
+int guest_mount_fs(const struct guest *g, const struct mount_item *m, const struct guest_place *at);
+/* m is made read-only at the end, when everything in it is made. */
+bool guest_readonly_late(const struct rootfs_config *c, const struct mount_item *m);
 int guest_devices(const struct guest *g, struct error *err);
 int guest_links(const struct guest *g, struct error *err);
 int guest_files(const struct guest *g, struct error *err);

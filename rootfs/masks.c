@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -13,6 +14,7 @@
 #define MASK_ATTRS (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
 struct masks {
+	const char *label; /* SELinux, or NULL */
 	int root;
 	int null; /* O_PATH of the checked /dev/null, or the reason why there is none */
 	/* The first mask of each kind, once it is attached: the others are clones of it, which open_tree(2)
@@ -45,16 +47,19 @@ static int open_null(int root)
 	return fd_steal(&fd);
 }
 
-static int make_empty(void)
+static int make_empty(const char *label)
 {
-	static const char *const options[] = { "mode=555", "size=4k", "nr_inodes=2", NULL };
+	char context[4096];
+	const char *options[] = { "mode=555", "size=4k", "nr_inodes=2", label && *label ? context : NULL, NULL };
 
+	if (label && *label && snprintf(context, sizeof(context), "context=%s", label) >= (int)sizeof(context))
+		return -ENAMETOOLONG;
 	return mnt_tmpfs(options, MASK_ATTRS);
 }
 
 static int mask_dir(struct masks *m, int target)
 {
-	auto_fd int mount = m->empty >= 0 ? mnt_clone(m->empty, "", false) : make_empty();
+	auto_fd int mount = m->empty >= 0 ? mnt_clone(m->empty, "", false) : make_empty(m->label);
 	int r;
 
 	if (mount < 0)
@@ -126,26 +131,61 @@ static int make_readonly(int root, const char *path)
 	return r < 0 ? r : mnt_attach(clone, fd, "");
 }
 
-int rootfs_guest_seal(const struct rootfs_config *c, struct error *err)
+/* Filesystems that had to be written to until now. */
+static int seal_mounts(const struct rootfs_config *c, int root, struct error *err)
 {
-	cleanup(masks_done) struct masks m = { .null = -1, .file = -1, .empty = -1 };
-	int r = 0;
+	for (size_t i = 0; i < c->mounts.n; i++) {
+		const struct mount_item *m = &c->mounts.v[i];
+		auto_fd int fd = -1;
+		int r;
 
-	m.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (m.root < 0)
-		return err_sys(err, -errno, "open /");
-	m.null = open_null(m.root);
+		if (!guest_readonly_late(c, m))
+			continue;
+		fd = path_open_in(root, m->target, O_PATH, 0);
+		r = fd < 0 ? fd : mnt_set(fd, false, MOUNT_ATTR_RDONLY, 0, -1);
+		/* Not there when it is optional; EINVAL: the folder below it. */
+		if (r < 0 && !m->optional)
+			return err_sys(err, r, "make %s read-only", m->target);
+	}
+	return 0;
+}
+
+static int seal_paths(const struct rootfs_config *c, struct masks *m, struct error *err)
+{
 	for (size_t i = 0; i < c->masked.n; i++) {
-		r = mask_path(&m, c->masked.v[i]);
+		int r = mask_path(m, c->masked.v[i]);
+
 		if (r < 0)
 			return err_sys(err, r, "mask %s", c->masked.v[i]);
 	}
 	for (size_t i = 0; i < c->readonly_paths.n; i++) {
-		r = make_readonly(m.root, c->readonly_paths.v[i]);
+		int r = make_readonly(m->root, c->readonly_paths.v[i]);
+
 		if (r < 0)
 			return err_sys(err, r, "make %s read-only", c->readonly_paths.v[i]);
 	}
+	return 0;
+}
+
+int rootfs_guest_seal(const struct rootfs_config *c, struct error *err)
+{
+	cleanup(masks_done) struct masks m = { .label = c->mount_label, .null = -1, .file = -1, .empty = -1 };
+	int r;
+
+	m.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (m.root < 0)
+		return err_sys(err, -errno, "open /");
+	r = seal_mounts(c, m.root, err);
+	if (r < 0)
+		return r;
+	m.null = open_null(m.root);
+	r = seal_paths(c, &m, err);
+	if (r < 0)
+		return r;
 	if (c->readonly)
 		r = mnt_set(m.root, false, MOUNT_ATTR_RDONLY, 0, -1);
-	return r < 0 ? err_sys(err, r, "make the root read-only") : 0;
+	if (r < 0)
+		return err_sys(err, r, "make the root read-only");
+	r = mnt_propagate(m.root, c->propagation);
+	return r < 0 ? err_sys(err, r, "set the propagation of /") : 0;
 }

@@ -54,11 +54,29 @@ int mnt_set(int mount, bool recursive, uint64_t attr_set, uint64_t propagation, 
 	return 0;
 }
 
-int mnt_allow_devices(int mount)
+int mnt_change(int mount, bool recursive, uint64_t attr_set, uint64_t attr_clr)
 {
-	struct mount_attr a = { .attr_clr = MOUNT_ATTR_NODEV };
+	struct mount_attr a = { .attr_set = attr_set, .attr_clr = attr_clr };
 
-	return mount_setattr(mount, "", AT_EMPTY_PATH, &a, sizeof(a)) < 0 ? -errno : 0;
+	if ((attr_set | attr_clr) & MOUNT_ATTR__ATIME)
+		a.attr_clr |= MOUNT_ATTR__ATIME;
+	if (!a.attr_set && !a.attr_clr)
+		return 0;
+	if (mount_setattr(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &a, sizeof(a)) < 0)
+		return -errno;
+	return 0;
+}
+
+int mnt_propagate(int mount, uint64_t ms_flags)
+{
+	uint64_t kind = ms_flags & (MS_SHARED | MS_SLAVE | MS_PRIVATE | MS_UNBINDABLE);
+
+	return kind ? mnt_set(mount, ms_flags & MS_REC, 0, kind, -1) : 0;
+}
+
+bool mnt_is_source(const struct mount_item *m)
+{
+	return m->kind == MOUNT_BIND && !(m->flags & MS_REMOUNT);
 }
 
 uint64_t mnt_attrs(uint64_t ms_flags)

@@ -350,6 +350,23 @@ static int overlay_root(const struct rootfs_config *c, int stage, int userns, st
 	return r;
 }
 
+/* As it is, with what is mounted below it. */
+static int plain_root(const char *path, struct error *err)
+{
+	auto_fd int fd = mnt_clone(AT_FDCWD, path, true);
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return err_sys(err, fd, "root %s", path);
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, -errno, "root %s", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_sys(err, -ENOTDIR, "root %s", path);
+	r = mnt_set(fd, true, 0, MS_PRIVATE, -1);
+	return r < 0 ? err_sys(err, r, "make root %s private", path) : fd_steal(&fd);
+}
+
 int rootfs_mount_root(const struct rootfs_config *c, int stage, int userns, struct error *err)
 {
 	auto_fd int mount = -1;
@@ -357,7 +374,9 @@ int rootfs_mount_root(const struct rootfs_config *c, int stage, int userns, stru
 
 	if (c->lower.n == 0)
 		return err_set(err, -EINVAL, "no layer given");
-	if (!c->upper && c->lower.n == 1)
+	if (c->plain)
+		mount = plain_root(c->lower.v[0], err);
+	else if (!c->upper && c->lower.n == 1)
 		mount = layer_clone(c->lower.v[0], userns, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, err);
 	else
 		mount = overlay_root(c, stage, userns, err);

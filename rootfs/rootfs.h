@@ -22,7 +22,7 @@
 /* Mount the staging tmpfs at `run`/stage (the empty folder stays for all workers) and make it the working directory, so that a child with a copy of the
  * namespace finds its own copy as ".", even where it may not walk the path any more. Returns its O_PATH fd. Before the child is cloned. */
 int rootfs_stage(const char *run, struct error *err);
-/* Build the root and attach it below `stage`: idmapped clones of the layers (open_tree + mount_setattr with the user namespace `userns`; -1 = not idmapped), overlay
+/* Build the root and attach it below `stage`. A plain one is a clone of lower[0] with all that is mounted below it. Else: idmapped clones of the layers (open_tree + mount_setattr with the user namespace `userns`; -1 = not idmapped), overlay
  * created with fsuid/fsgid at the range's base, MOUNT_ATTR_NODEV always, writability checked afterwards. Makes upper and work when missing, in one folder (0700). Returns an
  * O_PATH fd of the root, for the caller's own use. Before or after the clone, but before the child leaves for rootfs_guest_mount. */
 int rootfs_mount_root(const struct rootfs_config *c, int stage, int userns, struct error *err);
@@ -38,15 +38,18 @@ struct rootfs_guest {
 	int stage; /* of this mount namespace; -1, or one inherited from the worker: the working directory is taken */
 	int root_mount; /* set by rootfs_guest_mount: the root, attached in this namespace; closed by the caller */
 };
+/* Let nothing that is mounted here reach another namespace, nor the other way round, but for the sources of binds that are asked to be shared or
+ * slaves. When the worker's mounts have arrived. */
+int rootfs_guest_private(const struct rootfs_config *c, struct error *err);
 /* Attach the root, do mounts, devices, links, files in order. Paths inside only by path_*_in. A target that is /proc or /sys (or /dev) may not be a link in the image;
- * nothing but procfs itself goes over /proc, and into it only the files that lxcfs gives. */
+ * nothing but a whole procfs goes over /proc, and into it only the files that lxcfs gives. */
 int rootfs_guest_mount(const struct rootfs_config *c, struct rootfs_guest *g, struct error *err);
 /* New pty in the container's own /dev/pts; bind its slave on /dev/console when c->console. Returns the master; slave fd in *ret_slave. Before the pivot or after
  * (root = fd of the new root). rows = 0: the size is left. */
 int rootfs_guest_console(const struct rootfs_config *c, int root, uint16_t rows, uint16_t cols, int *ret_slave, struct error *err);
 /* pivot_root(".", "."), detach the old root (pivot_root(2) NOTES). */
 int rootfs_guest_pivot(int root, struct error *err);
-/* Masked and read-only paths, then the read-only root. After the pivot. */
+/* Masked and read-only paths, the read-only root, then the propagation of `/`. After the pivot. */
 int rootfs_guest_seal(const struct rootfs_config *c, struct error *err);
 
 /* The standard lists (runtime-spec "Default Filesystems", and Docker's and Podman's masked paths) put into a config: proc, sysfs ro, /dev tmpfs, devpts, shm, mqueue,

@@ -17,14 +17,16 @@ struct mount_item {
 	const char *source; /* host path of MOUNT_BIND, as the host's mount namespace has it; else the name shown */
 	const char *target; /* absolute, below the rootfs */
 	const char *data; /* filesystem options, or NULL */
-	uint64_t flags; /* MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY | MS_REC ... (mount(2)) */
+	uint64_t flags; /* MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY | MS_REC ... (mount(2)); MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE is
+			 * its propagation (binds: private unless given; with MS_REC as deep as the bind); MS_REMOUNT: what is mounted at the target gets
+			 * the flags, and for MOUNT_FS the data (needs no fstype) */
 	bool idmap; /* MOUNT_BIND: map ids so that host ids 0.. appear as container ids 0.. (MOUNT_ATTR_IDMAP) */
 	bool create; /* make the target when it is missing */
 	bool optional; /* a failure is skipped (a kernel without mqueue) */
 	bool copy_up; /* tmpfs: start with the content of the folder below */
 	/* OCI: */
 	bool shallow; /* MOUNT_BIND: flags concern the mount itself, not what is mounted below it */
-	uint64_t clear; /* MOUNT_BIND: MS_* that the mount shall not have ("rw", "suid", "dev", "exec") */
+	uint64_t clear; /* MS_* that the mount shall not have ("rw", "suid", "dev", "exec") */
 	uint64_t rec_set, rec_clear; /* MOUNT_ATTR_* for the whole tree ("rro", "rdev"): mount_setattr(2), AT_RECURSIVE */
 	ARRAY_OF(struct id_map) uid_maps, gid_maps; /* MOUNT_BIND: idmapped by these instead of the container's */
 	bool idmap_tree; /* "ridmap": also what is mounted below it */

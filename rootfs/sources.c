@@ -49,25 +49,64 @@ static int visit_end(const struct visit *v, struct error *err)
 static uint64_t wanted_propagation(const struct mount_item *m)
 {
 	/* A clone is a peer of its source: left so only when asked. Asked or not, "shared" comes from
-	 * attaching below the stage, so there it means "leave". */
+	 * attaching below the stage, so there it means "leave". Unbindable is only what the guest makes of
+	 * it: it clones once more. */
 	if (m->flags & MS_SHARED)
 		return 0;
 	return m->flags & MS_SLAVE ? MS_SLAVE : MS_PRIVATE;
 }
 
+/* What concerns the mount itself, then the tree as a whole. */
+static int change_more(const struct mount_item *m, int fd)
+{
+	int r = m->shallow ? mnt_change(fd, false, mnt_attrs(m->flags), mnt_attrs(m->clear))
+			   : mnt_change(fd, false, 0, mnt_attrs(m->clear & ~m->flags));
+
+	return r < 0 ? r : mnt_change(fd, true, m->rec_set, m->rec_clear);
+}
+
+/* Mapped by what the item says itself: without a way around for what cannot be. */
+static int map_own(const struct mount_item *m, int fd, struct error *err)
+{
+	auto_fd int userns = -1;
+	int r;
+
+	if (!m->uid_maps.n && !m->gid_maps.n)
+		return 0;
+	userns = mapped_userns(m, err);
+	if (userns < 0)
+		return fd_steal(&userns);
+	r = mnt_set(fd, m->idmap_tree, 0, 0, userns);
+	if (r == -EINVAL)
+		return err_set_kind(err, r, ERR_UNSUPPORTED,
+				    "mount source %s: its filesystem cannot be idmapped", m->source);
+	return r < 0 ? err_sys(err, r, "idmap %s", m->source) : 0;
+}
+
 /* What is mounted below it is found one by one, in *below, when not all of it can be idmapped. */
 static int clone_bind(const struct mount_item *m, int userns, struct submounts *below, struct error *err)
 {
-	const struct mnt_look look = { mnt_attrs(m->flags), wanted_propagation(m), m->idmap ? userns : -1 };
+	const struct mnt_look look = { m->shallow ? 0 : mnt_attrs(m->flags), wanted_propagation(m),
+				      m->idmap && !m->uid_maps.n && !m->gid_maps.n ? userns : -1};
 	auto_fd int fd = mnt_clone(AT_FDCWD, m->source, m->flags & MS_REC);
 	int r;
 
 	if (fd < 0)
 		return err_sys(err, fd, "mount source %s", m->source);
+	r = map_own(m, fd, err);
+	if (r < 0)
+		return r;
 	r = mnt_set(fd, true, look.attrs, look.propagation, look.userns);
 	/* Put together again as a peer of the source, it would change the source. */
-	if (mnt_not_idmappable(r) && look.userns >= 0 && look.propagation)
-		return submounts_clone(m->source, &look, m->flags & MS_REC ? below : NULL, err);
+	if (mnt_not_idmappable(r) && look.userns >= 0 && look.propagation) {
+		r = submounts_clone(m->source, &look, m->flags & MS_REC ? below : NULL, err);
+		if (r < 0)
+			return r;
+		fd_close(&fd);
+		fd = r;
+	}
+	if (r >= 0)
+		r = change_more(m, fd);
 	return r < 0 ? err_sys(err, r, "set the options of %s", m->source) : fd_steal(&fd);
 }
 
@@ -122,7 +161,7 @@ static int own_node(int stage, const char *name, const struct stat *like, uint64
 	fd = mnt_clone(stage, name, false);
 	if (fd < 0)
 		return fd_steal(&fd);
-	r = mnt_allow_devices(fd);
+	r = mnt_change(fd, false, 0, MOUNT_ATTR_NODEV);
 	if (r == 0)
 		r = mnt_set(fd, false, DEVICE_ATTRS, MS_PRIVATE, -1);
 	return r < 0 ? r : fd_steal(&fd);
@@ -173,7 +212,7 @@ static int clone_all(const struct rootfs_config *c, int userns, struct sources *
 		const struct mount_item *m = &c->mounts.v[i];
 		int fd;
 
-		if (m->kind != MOUNT_BIND)
+		if (!mnt_is_source(m))
 			continue;
 		fd = clone_bind(m, userns, &s->below[s->n], err);
 		if (fd < 0 && !m->optional)
@@ -184,7 +223,7 @@ static int clone_all(const struct rootfs_config *c, int userns, struct sources *
 	for (size_t i = 0; i < c->devices.n; i++) {
 		int fd = -1;
 
-		if (!is_staged(s->stage, &c->devices.v[i])) {
+		if (!c->devices.v[i].make && !is_staged(s->stage, &c->devices.v[i])) {
 			fd = stage_clone_device(&c->devices.v[i], err);
 			if (fd < 0)
 				return fd;

@@ -10,6 +10,8 @@
 #include "lib/base/str.h"
 #include "rootfs/internal.h"
 
+#define PROC_ROOT_INO 1 /* include/linux/proc_fs.h */
+
 static int check_dir(int fd, bool dir)
 {
 	struct stat st;
@@ -125,13 +127,24 @@ static bool is_lxcfs_file(const char *path)
 	return false;
 }
 
-int target_check_proc(const struct mount_item *m, const char *path, int fd, struct error *err)
+/* Another procfs as a whole, which is what a container without a PID namespace is given. */
+static bool is_whole_procfs(int source)
+{
+	struct stat st;
+
+	return source >= 0 && path_fd_is_fs(source, PROC_SUPER_MAGIC) && fstat(source, &st) == 0 &&
+	       st.st_ino == PROC_ROOT_INO;
+}
+
+int target_check_proc(const struct mount_item *m, const char *path, int fd, int source, struct error *err)
 {
 	bool on_proc = path_fd_is_fs(fd, PROC_SUPER_MAGIC);
 
 	if (m->kind == MOUNT_FS && str_eq(m->fstype, "proc") && !on_proc)
 		return 0;
 	if (!on_proc && !is_below(path, "/proc"))
+		return 0;
+	if (!on_proc && str_eq(path, "/proc") && is_whole_procfs(source))
 		return 0;
 	if (on_proc && m->kind == MOUNT_BIND && is_lxcfs_file(path))
 		return 0;

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +12,8 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,6 +63,25 @@ int box_teardown(void **state)
 	arena_done(&b->arena);
 	free(b);
 	return r;
+}
+
+struct box *box_plain(void **state)
+{
+	struct box *b = *state;
+
+	if (b->fd < 0)
+		skip();
+	b->c.plain = true;
+	b->c.upper = b->c.work = NULL;
+	b->no_userns = true;
+	return b;
+}
+
+void box_rootless(struct box *b)
+{
+	b->rootless = true;
+	assert_int_equal(fchownat(b->fd, "image", BOX_BASE, BOX_BASE, 0), 0);
+	assert_int_equal(fchownat(b->fd, "run", BOX_BASE, BOX_BASE, 0), 0);
 }
 
 static int place(struct box *b, const char *path)
@@ -166,8 +189,10 @@ static _Noreturn void finish(struct box *b, int report, int code)
 static int guest_steps(struct box *b)
 {
 	struct rootfs_guest g = { .stage = -1, .root_mount = -1 };
-	int r = rootfs_guest_mount(&b->c, &g, &b->err);
+	int r = rootfs_guest_private(&b->c, &b->err);
 
+	if (r == 0)
+		r = rootfs_guest_mount(&b->c, &g, &b->err);
 	if (r < 0)
 		return r;
 	b->root = g.root_mount;
@@ -190,7 +215,8 @@ static _Noreturn void guest_main(struct box *b, int go, int report)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (read(go, &byte, 1) != 1)
 		_exit(2);
-	if (unshare(CLONE_NEWCGROUP) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) {
+	if ((!b->host_cgroups && unshare(CLONE_NEWCGROUP) < 0) || setresgid(0, 0, 0) < 0 ||
+	    setresuid(0, 0, 0) < 0) {
 		err_sys(&b->err, -errno, "become container root");
 		finish(b, report, 1);
 	}
@@ -298,6 +324,60 @@ static pid_t start_early(struct box *b, int stage, int go[2], int report)
 	return clone_guest(b, 0, go, report);
 }
 
+static pid_t start_plain(struct box *b, int stage, int go[2], int report)
+{
+	pid_t pid = clone_guest(b, 0, go, report);
+
+	return pid < 0 || stage_all(b, stage, -1) < 0 ? -1 : pid;
+}
+
+static pid_t start(struct box *b, int stage, int go[2], int report)
+{
+	if (b->no_userns)
+		return start_plain(b, stage, go, report);
+	return b->early_root ? start_early(b, stage, go, report) : start_late(b, stage, go, report);
+}
+
+/* From here on for this process and its children. */
+static int hide_openat2(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { ARRAY_SIZE(code), code };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+			       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0
+		       ? -errno
+		       : 0;
+}
+
+/* Root of a user namespace of its own, and the mounts of the host are locked. */
+static int become_rootless(void)
+{
+	auto_fd int userns = make_userns();
+
+	if (userns < 0 || setns(userns, CLONE_NEWUSER) < 0)
+		return -1;
+	return setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 ? -1 : 0;
+}
+
+static int enter_namespaces(struct box *b)
+{
+	if (b->prepare && (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0))
+		return -1;
+	if (b->prepare)
+		b->prepare(b);
+	if (b->rootless && become_rootless() < 0)
+		return -1;
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return -1;
+	return b->no_openat2 ? hide_openat2() : 0;
+}
+
 static _Noreturn void worker_main(struct box *b, int report)
 {
 	int stage, go[2], status;
@@ -305,9 +385,8 @@ static _Noreturn void worker_main(struct box *b, int report)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* As a worker is: nobody may look at it through /proc. */
-	prctl(PR_SET_DUMPABLE, 0);
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
-	    pipe2(go, O_CLOEXEC) < 0) {
+	prctl(PR_SET_DUMPABLE, b->rootless);
+	if (enter_namespaces(b) < 0 || pipe2(go, O_CLOEXEC) < 0) {
 		err_sys(&b->err, -errno, "mount namespace");
 		finish(b, report, 1);
 	}
@@ -318,7 +397,7 @@ static _Noreturn void worker_main(struct box *b, int report)
 	stage = rootfs_stage(box_path(b, "run"), &b->err);
 	if (stage < 0)
 		finish(b, report, 1);
-	pid = b->early_root ? start_early(b, stage, go, report) : start_late(b, stage, go, report);
+	pid = start(b, stage, go, report);
 	if (pid < 0) {
 		if (!b->err.code)
 			err_sys(&b->err, -errno, "start the guest");
@@ -408,6 +487,13 @@ int in_mounts_at(const char *path)
 	if (f)
 		fclose(f);
 	return n;
+}
+
+bool in_has_flags(const char *path, unsigned long flags)
+{
+	struct statvfs sv;
+
+	return statvfs(path, &sv) == 0 && (sv.f_flag & flags) == flags;
 }
 
 bool in_is_device(const char *path, unsigned major, unsigned minor)

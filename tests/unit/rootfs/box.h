@@ -26,6 +26,11 @@ struct box {
 	bool early_root;       /* root and sources are staged before the clone */
 	const char *only_host; /* the worker's namespace lacks this mount; `host` has it */
 	bool no_seal, no_pivot;
+	bool no_userns;	       /* the guest is root of the host */
+	bool rootless;	       /* worker and guest are in one user namespace, with the box's range; needs no_userns */
+	bool host_cgroups;     /* no cgroup namespace */
+	bool no_openat2;       /* a seccomp filter answers ENOSYS */
+	void (*prepare)(struct box *b); /* in the mount namespace that the worker's is a copy of */
 	bool console;
 	int (*inside)(struct box *b);  /* in the container; 0, or a line number by CHECK */
 	void (*beside)(struct box *b); /* process beside it, until it is killed */
@@ -38,6 +43,10 @@ struct box {
  * not root. */
 int box_setup(void **state);
 int box_teardown(void **state);
+/* The same box, or the test is skipped, with a plain root; the guest is root of the host. */
+struct box *box_plain(void **state);
+/* Worker and guest become root of one user namespace, which the image belongs to. */
+void box_rootless(struct box *b);
 
 /* In the image, or with an absolute path as it is: folders, files, links. */
 void box_mkdir(struct box *b, const char *path);
@@ -72,6 +81,7 @@ void box_run_fails(struct box *b, const char *part); /* the error's text holds `
 bool in_reads(const char *path, const char *text);  /* the file's whole content */
 bool in_writes(const char *path, const char *text); /* existing or new file; errno is kept */
 int in_mounts_at(const char *path); /* how many mounts of /proc/self/mountinfo lie on it; needs /proc */
+bool in_has_flags(const char *path, unsigned long flags); /* ST_* of statvfs(3) */
 bool in_is_device(const char *path, unsigned major, unsigned minor);
 
 #endif

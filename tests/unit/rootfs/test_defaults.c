@@ -73,15 +73,15 @@ static void test_nodes_and_links(void **state)
 /* Only the very same node: not by name alone, and wherever it shall appear. */
 static void test_standard_device(void **state)
 {
-	struct dev_item d = { "/dev/null", "/elsewhere", 'c', 1, 3 };
+	struct dev_item d = { .path = "/dev/null", .target = "/elsewhere", .type = 'c', .major = 1, .minor = 3 };
 
 	(void)state;
 	assert_true(stage_standard_device(&d) >= 0);
 	d.minor = 5;
 	assert_int_equal(stage_standard_device(&d), -1);
-	d = (struct dev_item){ "/tmp/null", "/dev/null", 'c', 1, 3 };
+	d = (struct dev_item){ .path = "/tmp/null", .target = "/dev/null", .type = 'c', .major = 1, .minor = 3 };
 	assert_int_equal(stage_standard_device(&d), -1);
-	d = (struct dev_item){ "/dev/null", "/dev/null", 'b', 1, 3 };
+	d = (struct dev_item){ .path = "/dev/null", .target = "/dev/null", .type = 'b', .major = 1, .minor = 3 };
 	assert_int_equal(stage_standard_device(&d), -1);
 }
 

@@ -12,7 +12,9 @@
 
 static void add_device(struct box *b, const char *path, const char *target, unsigned major, unsigned minor)
 {
-	*arena_push(&b->arena, &b->c.devices) = (struct dev_item){ path, target, 'c', major, minor };
+	*arena_push(&b->arena, &b->c.devices) = (struct dev_item){
+		.path = path, .target = target, .type = 'c', .major = major, .minor = minor
+	};
 }
 
 static bool links_to(const char *path, const char *target)
@@ -57,11 +59,11 @@ static void test_look_alike_is_refused(void **state)
 	box_write(b, box_path(b, "null"), "", 0666);
 	add_device(b, box_path(b, "null"), "/dev/null", 1, 3);
 	box_run_fails(b, "is not the device c 1:3");
-	b->c.devices.v[0] = (struct dev_item){ "/dev/zero", "/dev/null", 'c', 1, 3 };
+	b->c.devices.v[0] = (struct dev_item){ .path = "/dev/zero", .target = "/dev/null", .type = 'c', .major = 1, .minor = 3 };
 	box_run_fails(b, "/dev/zero is not the device c 1:3");
-	b->c.devices.v[0] = (struct dev_item){ "/dev/null", "/dev/null", 'b', 1, 3 };
+	b->c.devices.v[0] = (struct dev_item){ .path = "/dev/null", .target = "/dev/null", .type = 'b', .major = 1, .minor = 3 };
 	box_run_fails(b, "is not the device b 1:3");
-	b->c.devices.v[0] = (struct dev_item){ "/dev/does-not-exist", "/dev/null", 'c', 1, 3 };
+	b->c.devices.v[0] = (struct dev_item){ .path = "/dev/does-not-exist", .target = "/dev/null", .type = 'c', .major = 1, .minor = 3 };
 	box_run_fails(b, "device /dev/does-not-exist: No such file");
 }
 
@@ -152,6 +154,122 @@ static void test_outside_of_dev(void **state)
 	box_run_ok(b);
 }
 
+/* ---- nodes that are made ---- */
+
+static struct dev_item *add_made(struct box *b, const char *path, unsigned major, unsigned minor, uint32_t mode)
+{
+	struct dev_item *d = arena_push(&b->arena, &b->c.devices);
+
+	*d = (struct dev_item){ .path = path,
+				.target = path,
+				.type = 'c',
+				.major = major,
+				.minor = minor,
+				.make = true,
+				.mode = mode };
+	return d;
+}
+
+static struct box *plain(void **state)
+{
+	struct box *b = box_plain(state);
+
+	assert_int_equal(fchmod(b->lower, 0777), 0);
+	return b;
+}
+
+static bool is_made(const char *path, mode_t mode, uid_t uid, gid_t gid)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && st.st_mode == mode && st.st_uid == uid && st.st_gid == gid;
+}
+
+static int inside_made(struct box *b)
+{
+	CHECK(in_is_device("/dev/null", 1, 3) && is_made("/dev/null", S_IFCHR | 0666, 0, 0));
+	CHECK(in_writes("/dev/null", "x"));
+	CHECK(in_is_device("/dev/a/b", 10, 200) && is_made("/dev/a/b", S_IFCHR | 0627, 3, 4));
+	CHECK(is_made("/dev/block", S_IFBLK | 0660, 0, 6) && is_made("/run/pipe", S_IFIFO | 04777, 7, 8));
+	return 0;
+}
+
+static void test_made(void **state)
+{
+	struct box *b = plain(state);
+	struct dev_item *d;
+
+	add_made(b, "/dev/null", 1, 3, 0666);
+	d = add_made(b, "/dev/a/b", 10, 200, 0627);
+	d->uid = 3;
+	d->gid = 4;
+	d = add_made(b, "/dev/block", 7, 0, 0660);
+	d->type = 'b';
+	d->gid = 6;
+	d = add_made(b, "/run/pipe", 0, 0, 04777);
+	d->type = 'p';
+	d->uid = 7;
+	d->gid = 8;
+	b->inside = inside_made;
+	box_run_ok(b);
+	/* They are there already. */
+	box_run_ok(b);
+}
+
+static int inside_occupied(struct box *b)
+{
+	CHECK(in_reads("/dev/null", "a file") && links_to("/dev/zero", box_path(b, "victim/none")));
+	return 0;
+}
+
+/* Nothing is made through a link, and what there is stays. */
+static void test_made_in_dev_of_image(void **state)
+{
+	struct box *b = plain(state);
+
+	box_mkdir(b, "dev");
+	box_write(b, "dev/null", "a file", 0644);
+	box_link(b, box_path(b, "victim/none"), "dev/zero");
+	add_made(b, "/dev/null", 1, 3, 0666);
+	add_made(b, "/dev/zero", 1, 5, 0666);
+	b->inside = inside_occupied;
+	box_run_ok(b);
+	box_link(b, box_path(b, "victim"), "dev/sub");
+	add_made(b, "/dev/sub/full", 1, 7, 0666);
+	box_run_fails(b, "make device /dev/sub/full: Too many levels of symbolic links");
+	box_expect_empty(b, "victim");
+}
+
+static int inside_bound(struct box *b)
+{
+	CHECK(in_is_device("/dev/null", 1, 3) && in_writes("/dev/null", "x"));
+	CHECK(in_is_device("/dev/multiplexer", 5, 2) && is_made("/run/pipe", S_IFIFO | 0600, 0, 0));
+	return 0;
+}
+
+/* In a user namespace no device can be made; a fifo can. */
+static void test_made_in_userns(void **state)
+{
+	struct box *b = plain(state);
+	struct dev_item *d;
+
+	b->no_userns = false;
+	add_made(b, "/dev/null", 1, 3, 0666);
+	d = add_made(b, "/dev/ptmx", 5, 2, 0666);
+	d->target = "/dev/multiplexer";
+	d = add_made(b, "/run/pipe", 0, 0, 0600);
+	d->type = 'p';
+	b->inside = inside_bound;
+	box_run_ok(b);
+	add_made(b, "/dev/does-not-exist", 1, 3, 0666);
+	box_run_fails(b, "device /dev/does-not-exist: No such file");
+	b->c.devices.v[3].path = "/dev/zero";
+	b->c.devices.v[3].target = "/dev/another";
+	box_run_fails(b, "/dev/zero is not the device c 1:3");
+	b->c.devices.v[2].target = "/";
+	box_run_fails(b, "make device /: Invalid argument");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, box_setup, box_teardown)
@@ -159,6 +277,8 @@ int main(void)
 		T(test_standard_nodes),		 T(test_look_alike_is_refused),
 		T(test_links_in_dev_of_image),	 T(test_folder_of_node_is_a_link),
 		T(test_folder_in_place_of_node), T(test_outside_of_dev),
+		T(test_made),			 T(test_made_in_dev_of_image),
+		T(test_made_in_userns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

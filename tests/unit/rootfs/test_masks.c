@@ -137,7 +137,7 @@ static void test_null_link_gives_way(void **state)
 	box_write(b, "leak", "l", 0644);
 	box_mkdir(b, "dev");
 	box_link(b, "/leak", "dev/null");
-	*arena_push(&b->arena, &b->c.devices) = (struct dev_item){ "/dev/null", "/dev/null", 'c', 1, 3 };
+	*arena_push(&b->arena, &b->c.devices) = (struct dev_item){ .path = "/dev/null", .target = "/dev/null", .type = 'c', .major = 1, .minor = 3 };
 	strv_push(&b->arena, &b->c.masked, "/secret");
 	b->inside = inside_link_and_node;
 	box_run_ok(b);

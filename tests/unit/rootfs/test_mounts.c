@@ -220,7 +220,7 @@ static void test_sources_of_the_host(void **state)
 	box_bind(b, box_path(b, "victim"), "/vol", MS_REC | MS_RDONLY | MS_NOSUID | MS_NODEV);
 	box_bind(b, box_path(b, "victim"), "/flat", MS_NOSUID | MS_NODEV);
 	*arena_push(&b->arena, &b->c.devices) =
-		(struct dev_item){ "/dev/ptmx", "/dev/multiplexer", 'c', 5, 2 };
+		(struct dev_item){ .path = "/dev/ptmx", .target = "/dev/multiplexer", .type = 'c', .major = 5, .minor = 2 };
 	b->inside = inside_recursive;
 	box_run_ok(b);
 	b->host = -1;
@@ -431,7 +431,7 @@ static void test_flipping_links(void **state)
 	box_bind(b, box_path(b, "vol"), "/vol", 0);
 	box_fs(b, "tmpfs", "/vol/dir/tmp", NULL, 0);
 	box_bind(b, box_path(b, "run"), "/vol/dir/bind", 0);
-	*arena_push(&b->arena, &b->c.devices) = (struct dev_item){ "/dev/null", "/vol/dir/null", 'c', 1, 3 };
+	*arena_push(&b->arena, &b->c.devices) = (struct dev_item){ .path = "/dev/null", .target = "/vol/dir/null", .type = 'c', .major = 1, .minor = 3 };
 	*arena_push(&b->arena, &b->c.links) = (struct link_item){ "/x", "/vol/dir/sym" };
 	*arena_push(&b->arena, &b->c.files) = (struct file_item){ "/vol/dir/hosts", "h", 1, 0644 };
 	b->beside = flip_forever;
