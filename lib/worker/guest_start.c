@@ -3,7 +3,6 @@
  * end. */
 #include <errno.h>
 #include <sched.h>
-#include <sys/mount.h>
 #include "lib/worker/worker.h"
 #include "lib/base/mem.h"
 #include "lib/worker/hooks.h"
@@ -23,10 +22,9 @@ static int start_cgroupns(void *ctx, struct error *err)
 /* After GO: until then the worker's mounts have to arrive here. */
 static int start_private(void *ctx, struct error *err)
 {
-	(void)ctx;
-	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0
-		       ? err_sys(err, -errno, "make the mounts private")
-		       : 0;
+	struct guest *g = ctx;
+
+	return rootfs_guest_private(&g->plan->rootfs, err);
 }
 
 static int start_mounts(void *ctx, struct error *err)
