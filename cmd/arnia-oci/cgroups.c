@@ -106,10 +106,11 @@ int cgroup_place(struct act *a, struct error *err)
 
 void cgroup_undo(struct act *a)
 {
+	struct error e = { 0 };
 	auto_fd int root = -1;
 
-	if (a->record.scope)
-		scope_stop(a->call, a->record.scope);
+	if (a->record.scope && scope_run(&a->record, "stop", NULL, &e) < 0)
+		report(&a->call->g, REPORT_WARN, "scope %s is left: %s", a->record.scope, e.text);
 	if (!a->record.cgroup)
 		return;
 	root = cg_open_root(NULL);

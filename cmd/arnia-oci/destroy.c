@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "cgroup/cgroup.h"
 #include "cmd/arnia-oci/cmd.h"
@@ -15,46 +12,6 @@
 
 #define END_WAIT_MS 10000 /* for what was killed: a process in the kernel may take its time */
 #define EVENTS_MAX 4096
-
-extern char **environ;
-
-/* ---- the scope's program, which lies beside this one ---- */
-
-static char **scope_argv(const struct record *r, const char *act, const struct strv *args)
-{
-	char **argv = mem_alloc_n(5 + (args ? args->n : 0), sizeof(*argv)), **at = argv;
-
-	*at++ = (char *)"arnia-oci-scope";
-	*at++ = (char *)act;
-	*at++ = (char *)r->scope;
-	if (r->rootless)
-		*at++ = (char *)"--user";
-	for (size_t i = 0; args && i < args->n; i++)
-		*at++ = (char *)args->v[i];
-	return argv;
-}
-
-int scope_run(const struct record *r, const char *act, const struct strv *args, struct error *err)
-{
-	auto_free char **argv = scope_argv(r, act, args);
-	auto_free char *path = NULL;
-	char dir[PATH_MAX];
-	pid_t pid;
-	int code = proc_self_dir(dir, sizeof(dir)), status;
-
-	if (code < 0)
-		return err_sys(err, code, "folder of this program");
-	path = str_fmt("%s/arnia-oci-scope", dir);
-	code = posix_spawn(&pid, path, NULL, NULL, argv, environ);
-	if (code)
-		return err_sys(err, -code, "run %s", path);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return err_sys(err, -errno, "wait for %s", path);
-	if (!WIFEXITED(status) || WEXITSTATUS(status))
-		return err_set(err, -EIO, "systemd: %s %.100s failed", act, r->scope);
-	return 0;
-}
 
 /* ---- waiting ---- */
 

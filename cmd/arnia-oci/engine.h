@@ -46,7 +46,6 @@ void cgroup_undo(struct act *a);
 
 /* scope.c: systemd, by the program arnia-oci-scope beside ours. *ret_path (malloc'ed): the scope's cgroup. */
 int scope_start(struct act *a, char **ret_path, struct error *err);
-void scope_stop(struct call *c, const char *unit);
 
 /* console.c */
 /* Send a master to --console-socket: its descriptor, and its name as data (runc's docs/terminals.md). */

@@ -205,7 +205,7 @@ static int be_worker(const char *number)
 
 	if (parse_u32(number, &fd) < 0 || fd < 3 || fd > INT_MAX || fd_cloexec((int)fd, true) < 0)
 		return ERR_USAGE;
-	return work_main((int)fd);
+	return work_main((int)fd, false);
 }
 
 int main(int argc, char **argv)

@@ -42,7 +42,7 @@ static void become(const char *program, const struct strv *argv, int out)
 	_exit(127);
 }
 
-int scope_run(const struct strv *argv, char **ret_output, struct error *err)
+int scope_exec(const struct strv *argv, char **ret_output, struct error *err)
 {
 	auto_fd int out = -1, far = -1, pidfd = -1;
 	struct proc_clone clone = { .exit_signal = SIGCHLD, .cgroup_fd = -1, .ret_pidfd = &pidfd };
@@ -89,23 +89,26 @@ int scope_start(struct act *a, char **ret_path, struct error *err)
 	strv_push(m, &argv, arena_fmt(m, "%d", a->init.pid));
 	if (geteuid() != 0)
 		strv_push(m, &argv, "--user");
-	return scope_run(&argv, ret_path, err);
+	return scope_exec(&argv, ret_path, err);
 }
 
-void scope_stop(struct call *c, const char *unit)
+int scope_run(const struct record *r, const char *act, const struct strv *args, struct error *err)
 {
-	struct error e = { 0 };
+	struct arena m = { 0 };
 	struct strv argv = { 0 };
 	const char *program;
+	int x = scope_program(&m, &program, err);
 
-	if (scope_program(&c->arena, &program, &e) == 0) {
-		strv_push(&c->arena, &argv, program);
-		strv_push(&c->arena, &argv, "stop");
-		strv_push(&c->arena, &argv, unit);
-		if (geteuid() != 0)
-			strv_push(&c->arena, &argv, "--user");
-		if (scope_run(&argv, NULL, &e) == 0)
-			return;
+	if (x == 0) {
+		strv_push(&m, &argv, program);
+		strv_push(&m, &argv, act);
+		strv_push(&m, &argv, r->scope);
+		if (r->rootless)
+			strv_push(&m, &argv, "--user");
+		for (size_t i = 0; args && i < args->n; i++)
+			strv_push(&m, &argv, args->v[i]);
+		x = scope_exec(&argv, NULL, err);
 	}
-	report(&c->g, REPORT_WARN, "scope %s is left: %s", unit, e.text);
+	arena_done(&m);
+	return x;
 }

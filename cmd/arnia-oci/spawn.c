@@ -67,7 +67,7 @@ static void become_worker(const struct work_start *how, int program, int sock)
 		become_sealed(program, sock, how->preserve_fds);
 	if (how->how == WORK_JOIN && setns(how->target, CLONE_NEWUSER) < 0)
 		_exit(ERR_FAILED);
-	_exit(work_main(sock));
+	_exit(work_main(sock, how->how == WORK_USERNS || how->how == WORK_JOIN));
 }
 
 int work_begin(const struct work_start *how, struct work *ret, struct error *err)

@@ -267,7 +267,7 @@ static int answer(const struct job *j, const struct error *err)
 	return job_send(j, KW_RESULT, &res, sizeof(res), NULL, 0);
 }
 
-int work_main(int sock)
+int work_main(int sock, bool plain)
 {
 	struct worker *w = mem_alloc(sizeof(*w));
 	struct job *j = mem_alloc(sizeof(*j));
@@ -282,8 +282,8 @@ int work_main(int sock)
 	r = frame_recv(sock, KP_MAGIC, &f, 0);
 	if (r <= 0)
 		return ERR_FAILED;
-	/* A plain user's worker has no right to come back to it: its own copy has the sources, too. */
-	w->hostns = geteuid() == 0 ? open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC) : -1;
+	/* Without the right to come back to it: its own copy has the sources, too. */
+	w->hostns = !plain ? open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC) : -1;
 	r = worker_harden(&err);
 	if (r == 0)
 		r = take_job(j, &f, &err);

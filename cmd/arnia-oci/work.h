@@ -3,13 +3,14 @@
 #define ARNIA_OCI_WORK_H
 /* The worker of one create or exec: a child of arnia-oci that takes one plan from it over a socket (frames of lib/base/kproto.h, as between
  * keeper and arnia-run) and enters the container's namespaces, so that arnia-oci itself never does. Standard streams are inherited. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include "lib/base/error.h"
 #include "lib/plan/plan.h"
 
-/* The worker's side; the exit status. */
-int work_main(int sock);
+/* The worker's side; the exit status. `plain`: its user namespace is the container's, the host's mount namespace is out of reach. */
+int work_main(int sock, bool plain);
 #define WORK_ARGUMENT "--worker=" /* arnia-oci --worker=FD: for the copy of ourselves in memory */
 
 /* arnia-oci's side. */

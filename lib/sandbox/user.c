@@ -67,7 +67,8 @@ int user_apply(const struct sandbox_user *u, struct error *err)
 
 	for (size_t i = 0; i < u->n_groups; i++)
 		groups[i] = u->groups[i];
-	if (setgroups(u->n_groups, groups) < 0)
+	/* A user namespace of a plain user has no right to change groups (user_namespaces(7), /proc/PID/setgroups). */
+	if (setgroups(u->n_groups, groups) < 0 && (errno != EPERM || u->n_groups > 0))
 		return err_sys(err, -errno, "set the groups");
 	if (setresgid(u->gid, u->gid, u->gid) < 0)
 		return err_sys(err, -errno, "become group %u", u->gid);
