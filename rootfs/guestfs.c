@@ -75,7 +75,7 @@ static int mount_copied(const struct guest *g, const struct mount_item *m, int t
 	return r < 0 ? r : mnt_attach(fs, target, "");
 }
 
-/* Where the container's root may not mount cgroup2, or a cgroup namespace is missing, it sees the host's. */
+/* Where the container's root may not mount cgroup2, or has no cgroup namespace, it sees the host's, read-only (CVE-2023-25809). */
 static int bind_cgroup(const struct mount_item *m, int target)
 {
 	static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
@@ -89,7 +89,7 @@ static int bind_cgroup(const struct mount_item *m, int target)
 		clone = mnt_clone(fd, "", true);
 		if (clone < 0)
 			return fd_steal(&clone);
-		r = mnt_set(clone, true, mnt_attrs(m->flags), MS_PRIVATE, -1);
+		r = mnt_set(clone, true, mnt_attrs(m->flags | MS_RDONLY), MS_PRIVATE, -1);
 		return r < 0 ? r : mnt_attach(clone, target, "");
 	}
 	return -ENOENT;
@@ -115,6 +115,9 @@ static int mount_new(const struct guest *g, const struct mount_item *m, const st
 
 	if (m->copy_up && str_eq(m->fstype, "tmpfs"))
 		return mount_copied(g, m, at->fd, options);
+	/* A mount made in the first cgroup namespace would set the options of all mounts of cgroup2 anew (cgroup-v2.rst, "nsdelegate"). */
+	if (g->c->host_cgroups && str_eq(m->fstype, "cgroup2"))
+		return bind_cgroup(m, at->fd);
 	data = label_options(g->c, m->fstype, options);
 	r = mnt_make(m->source ? m->source : m->fstype, at->fd, m->fstype, mount_flags(g, m), data);
 	if ((r == -EPERM || r == -EBUSY) && g->c->plain && str_eq(m->fstype, "cgroup2")) {

@@ -24,15 +24,13 @@ static int left_of(uint64_t end)
 
 int cgroup_wait(int cg, bool (*done)(const struct cg_events *ev), int ms, struct error *err)
 {
-	auto_fd int watch = cg_watch(cg, err);
 	uint64_t end = time_mono_ms() + (uint64_t)ms;
+	auto_fd int watch = -1;
 	char events[EVENTS_MAX];
 	struct cg_events ev;
 
-	if (watch < 0)
-		return watch;
 	for (;;) {
-		struct pollfd pf = {.fd = watch, .events = POLLIN};
+		struct pollfd pf = {.events = POLLIN};
 		int left = left_of(end), code = cg_read_events(cg, &ev);
 
 		if (code < 0)
@@ -41,6 +39,15 @@ int cgroup_wait(int cg, bool (*done)(const struct cg_events *ev), int ms, struct
 			return 0;
 		if (!left)
 			return err_set(err, -ETIMEDOUT, "no answer of the kernel after %d s", ms / 1000);
+		/* Not before there is something to wait for: closing it waits for a grace period. What changed meanwhile is
+		 * read once more. */
+		if (watch < 0) {
+			watch = cg_watch(cg, err);
+			if (watch < 0)
+				return watch;
+			continue;
+		}
+		pf.fd = watch;
 		if (poll(&pf, 1, left) > 0)
 			(void)!read(watch, events, sizeof(events));
 	}

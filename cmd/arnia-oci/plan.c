@@ -130,6 +130,14 @@ static int check_namespaces(const struct sandbox_config *s, struct error *err)
 	return 0;
 }
 
+static bool has_cgroupns(const struct sandbox_config *s)
+{
+	for (size_t i = 0; i < s->joins.n; i++)
+		if (s->joins.v[i].ns == CLONE_NEWCGROUP)
+			return true;
+	return s->namespaces & CLONE_NEWCGROUP;
+}
+
 int plan_create(struct act *a, struct error *err)
 {
 	struct plan *p = &a->plan;
@@ -139,6 +147,7 @@ int plan_create(struct act *a, struct error *err)
 		return r;
 	common(a, PLAN_START);
 	p->rootfs = a->config.rootfs;
+	p->rootfs.host_cgroups = !has_cgroupns(&p->sandbox);
 	p->halt = true;
 	p->hooks_create.v = a->config.hooks[OCI_CREATE_CONTAINER].v;
 	p->hooks_create.n = a->config.hooks[OCI_CREATE_CONTAINER].n;

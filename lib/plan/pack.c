@@ -20,7 +20,7 @@ CARRIES(struct mount_item, 120);
 CARRIES(struct dev_item, 48);
 CARRIES(struct link_item, 16);
 CARRIES(struct file_item, 32);
-CARRIES(struct rootfs_config, 176);
+CARRIES(struct rootfs_config, 184);
 CARRIES(struct id_map, 12);
 CARRIES(struct sandbox_rlimit, 32);
 CARRIES(struct sandbox_sysctl, 16);
@@ -29,7 +29,7 @@ CARRIES(struct sandbox_sched, 48);
 CARRIES(struct hook_item, 48);
 CARRIES(struct sandbox_config, 320);
 CARRIES(struct process_config, 80);
-CARRIES(struct plan, 984);
+CARRIES(struct plan, 992);
 
 static void pack_value(struct pack *p, uint32_t *v, uint32_t least, uint32_t most)
 {
@@ -231,6 +231,7 @@ static void pack_rootfs(struct pack *p, struct rootfs_config *r)
 	pack_bool(p, &r->console);
 	pack_bool(p, &r->plain);
 	pack_u64(p, &r->propagation);
+	pack_bool(p, &r->host_cgroups);
 	pack_str(p, &r->mount_label);
 }
 
