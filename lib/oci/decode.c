@@ -111,7 +111,7 @@ static int decode_annotation(const char *name, const json *value, void *ctx, str
 	if (!json_str(value))
 		return oci_bad(err, "%.64s: expected a string", name);
 	if (!*name)
-		return oci_bad(err, "a name must not be empty");
+		return oci_bad(err, "\"\": a name must not be empty");
 	*arena_push(&c->arena, &c->annotations) =
 		(struct oci_pair){arena_str(&c->arena, name), arena_str(&c->arena, json_str(value))};
 	return 0;
