@@ -92,6 +92,14 @@ int oci_scope_parse(const char *cgroups_path, const char *id, bool rootless, str
  * begin with a slash may be put below the caller's own branch (cg_own_path): runc does so, the specification leaves it open. */
 int oci_cgroup_path(const char *cgroups_path, const char *id, struct arena *a, const char **ret, struct error *err);
 
+/* scope_props.c: --property arguments of arnia-oci-scope, "NAME=TYPE:VALUE" (D-Bus signature b, s, t, u, x, i; ay in hex; as: one for each string,
+ * one after the other, "NAME=as" when there is none). Those of systemd for what c->writes say, as far as it has any. */
+int oci_scope_props(const struct cg_config *c, struct arena *a, struct strv *ret, struct error *err);
+/* "org.systemd.property.NAME" of the annotations, values in GVariant text as runc takes them: booleans, whole numbers, strings, arrays of
+ * strings. NAME is letters only, and not what makes the scope ours (Delegate, PIDs, Slice, device rules ...). NAMESec in seconds
+ * becomes NAMEUSec. */
+int oci_scope_annotations(const struct oci_pair *v, size_t n, struct arena *a, struct strv *ret, struct error *err);
+
 /* mounts.c: one entry of "mounts" */
 int oci_mount_decode(const json *mount, const char *bundle, struct arena *a, struct mount_item *ret, struct error *err);
 
