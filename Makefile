@@ -83,6 +83,9 @@ link_arnia-run := -pie
 uses_arnia-oci := worker oci plan spec rootfs netns sandbox cgroup base
 ext_arnia-oci := -ljson-c -lseccomp -lm
 link_arnia-oci := $(static)
+uses_arnia-oci-scope := base
+ext_arnia-oci-scope := -lsystemd
+link_arnia-oci-scope := -pie
 uses_arnia-vmm := vm plan spec base
 ext_arnia-vmm := -ljson-c
 link_arnia-vmm := -pie
@@ -93,7 +96,7 @@ link_arnia-keeper := $(static_pie)
 uses_arnia-init :=
 ext_arnia-init :=
 link_arnia-init := -nostdlib -no-pie -Wl,-z,noseparate-code,-z,norelro,--build-id=none
-ext_tests := -lcmocka -ljson-c -lmnl -lnftnl -lseccomp -lcap -larchive -lpthread -lutil -lm
+ext_tests := -lcmocka -ljson-c -lmnl -lnftnl -lseccomp -lcap -larchive -lsystemd -lpthread -lutil -lm
 
 obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
 define layer
@@ -277,7 +280,7 @@ fuzz:
 # ---- machine set-up ------------------------------------------------------------------------------
 # To build and use it; then what tests need as well.
 BUILD_DEPS := gcc make libc6-dev libmnl-dev libnftnl-dev libseccomp-dev libcap-dev libjson-c-dev \
-	libarchive-dev busybox-static iproute2 mmdebstrap jq curl procps
+	libarchive-dev libsystemd-dev busybox-static iproute2 mmdebstrap jq curl procps
 DEPS := $(BUILD_DEPS) libcmocka-dev bats clang llvm shellcheck cppcheck mandoc strace socat iputils-ping \
 	nftables crun runc qemu-system-x86 cpio zstd xz-utils kmod bsdextrautils e2fsprogs tmux netcat-openbsd \
 	util-linux pkg-config
