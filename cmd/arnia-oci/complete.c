@@ -131,8 +131,8 @@ int cmd_completion(struct call *c, struct error *err)
 	static const struct {
 		const char *name;
 		void (*add)(struct strbuf *b);
-	} shells[] = {{"bash", add_bash}, {"zsh", add_zsh}, {"fish", add_fish}};
-	struct strbuf b = {0};
+	} shells[] = { { "bash", add_bash }, { "zsh", add_zsh }, { "fish", add_fish } };
+	struct strbuf b = { 0 };
 	bool ok;
 
 	for (size_t i = 0; i < ARRAY_SIZE(shells) && !b.len; i++)

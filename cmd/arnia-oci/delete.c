@@ -7,7 +7,7 @@ int hooks_run_poststop(struct call *c, struct record *r, struct error *err) __at
 
 static int destroy(struct call *c, struct record *r, struct error *err)
 {
-	struct error hooks = {0};
+	struct error hooks = { 0 };
 	int code = container_destroy(c, r, err);
 
 	if (code == 0 && hooks_run_poststop && hooks_run_poststop(c, r, &hooks) < 0)
@@ -44,7 +44,7 @@ static int delete_rest(struct call *c, const char *id, struct error *err)
 static int delete_one(struct call *c, const char *id, void *arg, struct error *err)
 {
 	struct record r = RECORD_NONE;
-	struct error why = {0};
+	struct error why = { 0 };
 	bool force = opt_has(c, "force");
 	int code = store_load(c->g.root, id, true, &r, &why), rest = 0;
 

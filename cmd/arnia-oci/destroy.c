@@ -30,7 +30,7 @@ int cgroup_wait(int cg, bool (*done)(const struct cg_events *ev), int ms, struct
 	struct cg_events ev;
 
 	for (;;) {
-		struct pollfd pf = {.events = POLLIN};
+		struct pollfd pf = { .events = POLLIN };
 		int left = left_of(end), code = cg_read_events(cg, &ev);
 
 		if (code < 0)
@@ -60,7 +60,7 @@ static bool is_empty(const struct cg_events *ev)
 
 static int kill_init(const struct record *r, const struct pidref *init, struct error *err)
 {
-	struct pollfd pf = {.fd = init->fd, .events = POLLIN};
+	struct pollfd pf = { .fd = init->fd, .events = POLLIN };
 	int code = init->fd < 0 ? -ESRCH : pidref_kill(init, SIGKILL);
 
 	if (code == -ESRCH)
@@ -99,7 +99,7 @@ static int drop_cgroup(const struct record *r, struct error *err)
 int container_destroy(struct call *c, struct record *r, struct error *err)
 {
 	struct pidref init = PIDREF_NONE;
-	struct error late = {0};
+	struct error late = { 0 };
 	enum oci_status status;
 	bool own = r->cgroup && r->own_cgroup;
 	int code = record_status(r, &status, &init, err);

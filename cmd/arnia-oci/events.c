@@ -44,7 +44,7 @@ static int watch(const struct call *c, int cg, uint64_t interval, struct error *
 
 	while (code == 0 && cg_read_events(cg, &ev) == 0 && ev.populated) {
 		uint64_t now = time_mono_ms(), kills;
-		struct pollfd pf = {.fd = in, .events = POLLIN};
+		struct pollfd pf = { .fd = in, .events = POLLIN };
 
 		if (now >= next) {
 			code = print_event(c, "stats", cgroup_stats(cg), err);

@@ -12,7 +12,7 @@
 
 static struct strv cap_names(struct arena *a)
 {
-	struct strv names = {0};
+	struct strv names = { 0 };
 	const char *name;
 
 	for (unsigned cap = 0; (name = spec_cap_name(cap)); cap++)
@@ -50,7 +50,7 @@ static const char *find_program(struct arena *a, const char *name)
 
 int cmd_features(struct call *c, struct error *err)
 {
-	struct strv caps = cap_names(&c->arena), actions = {0}, archs = {0};
+	struct strv caps = cap_names(&c->arena), actions = { 0 }, archs = { 0 };
 	char seccomp[SECCOMP_VERSION_SIZE];
 	struct oci_features_input in = {
 		.runtime_version = ARNIA_VERSION,

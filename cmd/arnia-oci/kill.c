@@ -26,7 +26,7 @@ static int read_signal(struct call *c, const char *text, int *ret, struct error 
 /* Frozen, none of them starts another one or ends by itself while they are counted. */
 static int signal_group(const struct record *r, int cg, int sig, struct error *err)
 {
-	struct cg_events ev = {0};
+	struct cg_events ev = { 0 };
 	auto_free pid_t *pids = NULL;
 	bool freeze = cg_read_events(cg, &ev) == 0 && !ev.frozen && cg_freeze(cg, true, NULL) == 0;
 	long n = record_pids(r, &PIDREF_NONE, &pids, err);
@@ -84,7 +84,7 @@ static int kill_one(struct call *c, const char *id, int sig, struct error *err)
 int each_match(struct call *c, int (*act)(struct call *c, const char *id, void *arg, struct error *err),
 	       void *arg, struct error *err)
 {
-	struct strv ids = {0};
+	struct strv ids = { 0 };
 	struct error one;
 	regex_t re;
 	int code = 0, r;

@@ -12,14 +12,14 @@
 static const struct column {
 	const char *title, *key;
 } columns[] = {
-	{"ID", "id"},	      {"PID", "pid"},	      {"STATUS", "status"},
-	{"BUNDLE", "bundle"}, {"CREATED", "created"}, {"OWNER", "owner"},
+	{ "ID", "id" },		{ "PID", "pid" },	  { "STATUS", "status" },
+	{ "BUNDLE", "bundle" }, { "CREATED", "created" }, { "OWNER", "owner" },
 };
 #define N_COLUMNS ARRAY_SIZE(columns)
 
 static char *cell(struct arena *a, const json *row, const struct column *col)
 {
-	struct strbuf b = {0};
+	struct strbuf b = { 0 };
 	const char *text = NULL;
 	int64_t n = 0;
 	char *copy;
@@ -68,7 +68,7 @@ static void print_table(struct arena *a, const json *rows)
 static void add_row(struct call *c, const char *id, json *rows)
 {
 	struct record r = RECORD_NONE;
-	struct error err = {0};
+	struct error err = { 0 };
 	json *row = NULL;
 
 	if (store_load(c->g.root, id, false, &r, &err) == 0 && record_show(&r, &row, &err) == 0)
@@ -82,7 +82,7 @@ int cmd_list(struct call *c, struct error *err)
 {
 	const char *format = opt_get(c, "format") ?: "table";
 	auto_json json *rows = json_new_arr();
-	struct strv ids = {0};
+	struct strv ids = { 0 };
 	int code;
 
 	if (!str_eq(format, "table") && !str_eq(format, "json"))

@@ -99,8 +99,8 @@ static int one_of(const struct call *c, const char *name, const char *const *wor
 
 static int take_log(struct call *c, struct error *err)
 {
-	static const char *const formats[] = {"text", "json", NULL};
-	static const char *const levels[] = {"error", "warning", "debug", "info", NULL};
+	static const char *const formats[] = { "text", "json", NULL };
+	static const char *const levels[] = { "error", "warning", "debug", "info", NULL };
 	int format = one_of(c, "log-format", formats, 0, err);
 	int level = one_of(c, "log-level", levels, 0, err);
 
@@ -113,8 +113,8 @@ static int take_log(struct call *c, struct error *err)
 
 static int take_globals(struct call *c, struct error *err)
 {
-	static const char *const managers[] = {"cgroupfs", "systemd", "disabled", NULL};
-	static const char *const rootless[] = {"false", "true", "auto", NULL};
+	static const char *const managers[] = { "cgroupfs", "systemd", "disabled", NULL };
+	static const char *const rootless[] = { "false", "true", "auto", NULL };
 	int manager, mode, r;
 
 	r = take_log(c, err);
@@ -156,11 +156,11 @@ static int check_operands(struct call *c, struct error *err)
 
 static int run_verb(struct call *c, char *const *argv, size_t n, struct error *err)
 {
-	struct opt_syntax syntax = {c->verb->opts, c->verb->n_opts, c->verb->passes};
+	struct opt_syntax syntax = { c->verb->opts, c->verb->n_opts, c->verb->passes };
 	int r;
 
 	c->values.n = 0;
-	c->args = (struct strv){0};
+	c->args = (struct strv){ 0 };
 	r = opts_parse(&syntax, argv, n, c, err);
 	if (r < 0)
 		return r;
@@ -172,7 +172,7 @@ static int run_verb(struct call *c, char *const *argv, size_t n, struct error *e
 
 static int oci_main(struct call *c, char *const *argv, size_t n, struct error *err)
 {
-	struct opt_syntax syntax = {global_opts, n_global_opts, true};
+	struct opt_syntax syntax = { global_opts, n_global_opts, true };
 	int r;
 
 	r = opts_parse(&syntax, argv, n, c, err);
@@ -210,8 +210,8 @@ static int be_worker(const char *number)
 
 int main(int argc, char **argv)
 {
-	struct call c = {.g = {.rootless = -1, .log_fd = -1}};
-	struct error err = {0};
+	struct call c = { .g = { .rootless = -1, .log_fd = -1 } };
+	struct error err = { 0 };
 	int code;
 
 	open_stdio();

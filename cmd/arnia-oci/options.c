@@ -44,7 +44,7 @@ static int take(struct reader *r, const struct opt *o, const char *value)
 					    o->name);
 		value = r->argv[r->at++];
 	}
-	*arena_push(&r->call->arena, &r->call->values) = (struct opt_value){o, value};
+	*arena_push(&r->call->arena, &r->call->values) = (struct opt_value){ o, value };
 	return 0;
 }
 
@@ -83,7 +83,7 @@ static void take_rest(struct reader *r)
 
 int opts_parse(const struct opt_syntax *s, char *const *argv, size_t n, struct call *c, struct error *err)
 {
-	struct reader r = {s, argv, n, 0, c, err};
+	struct reader r = { s, argv, n, 0, c, err };
 	int code = 0;
 
 	while (r.at < n && code == 0) {
@@ -129,7 +129,7 @@ const char *opt_get(const struct call *c, const char *name)
 
 struct strv opt_list(struct call *c, const char *name)
 {
-	struct strv list = {0};
+	struct strv list = { 0 };
 
 	for (size_t i = 0; i < c->values.n; i++)
 		if (str_eq(c->values.v[i].opt->name, name))

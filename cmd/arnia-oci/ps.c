@@ -125,7 +125,7 @@ static bool is_one(const pid_t *pids, long n, long pid)
 /* Commands are named by who runs in the container, so that what they hold cannot drive a terminal. */
 static void print_line(const char *line)
 {
-	struct strbuf b = {0};
+	struct strbuf b = { 0 };
 
 	strbuf_add_escaped(&b, line, strlen(line));
 	puts(strbuf_cstr(&b));
@@ -134,7 +134,7 @@ static void print_line(const char *line)
 
 static int print_table(struct call *c, const pid_t *pids, long n, struct error *err)
 {
-	struct strbuf out = {0};
+	struct strbuf out = { 0 };
 	unsigned column = 0;
 	int code = run_ps(ps_argv(c), &out, err);
 	char *rest = (char *)strbuf_cstr(&out), *line = strsep(&rest, "\n");

@@ -23,7 +23,7 @@ int record_cgroup(const struct record *r, struct error *err)
 
 static bool is_frozen(const struct record *r)
 {
-	struct cg_events ev = {0};
+	struct cg_events ev = { 0 };
 	auto_fd int cg = r->cgroup ? record_cgroup(r, NULL) : -1;
 
 	return cg >= 0 && cg_read_events(cg, &ev) == 0 && ev.frozen;

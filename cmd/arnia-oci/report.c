@@ -11,10 +11,9 @@
 #include "lib/base/str.h"
 #include "lib/base/time.h"
 
-static const char *const names[] = {[REPORT_ERROR] = "error",
-				    [REPORT_WARN] = "warning",
-				    [REPORT_INFO] = "info",
-				    [REPORT_DEBUG] = "debug"};
+static const char *const names[] = {
+	[REPORT_ERROR] = "error", [REPORT_WARN] = "warning", [REPORT_INFO] = "info", [REPORT_DEBUG] = "debug"
+};
 
 /* The clock in whole seconds, as runc writes it. */
 static const char *now(char buf[40])
@@ -48,7 +47,7 @@ static void put(int fd, const char *line)
 
 void report(const struct globals *g, enum report_level level, const char *fmt, ...)
 {
-	struct strbuf text = {0}, shown = {0};
+	struct strbuf text = { 0 }, shown = { 0 };
 	auto_free char *line = NULL;
 	va_list ap;
 	char buf[1024];

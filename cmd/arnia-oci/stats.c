@@ -131,7 +131,7 @@ static json *memory_stats(int cg)
 {
 	auto_json json *events = flat_of(cg, "memory.events");
 	json *memory = json_new_obj(), *raw = flat_of(cg, "memory.stat"), *count = json_new_obj();
-	static const char *const counted[] = {"low", "high", "max", "oom", "oom_kill"};
+	static const char *const counted[] = { "low", "high", "max", "oom", "oom_kill" };
 	uint64_t usage = number_of(cg, "memory.current"), limit = number_of(cg, "memory.max");
 
 	json_add_u64(memory, "cache", flat_get(raw, "file"));
@@ -179,8 +179,8 @@ static void add_device(char *line, json *bytes, json *counts)
 		const char *key, *op;
 		bool bytes;
 	} keys[] = {
-		{"rbytes=", "Read", true}, {"wbytes=", "Write", true}, {"dbytes=", "Discard", true},
-		{"rios=", "Read", false},  {"wios=", "Write", false},  {"dios=", "Discard", false},
+		{ "rbytes=", "Read", true }, { "wbytes=", "Write", true }, { "dbytes=", "Discard", true },
+		{ "rios=", "Read", false },  { "wios=", "Write", false },  { "dios=", "Discard", false },
 	};
 	char *rest = line, *word = strsep(&rest, " ");
 	unsigned major, minor;

@@ -20,7 +20,7 @@
 
 /* ---- folders ---- */
 
-/* 0 when it is there. */
+/* The root and what is missing above it. */
 static int make_root(const char *root)
 {
 	auto_free char *path = str_dup(root);
@@ -66,7 +66,7 @@ static bool is_current(int root, const char *id, int dir)
 static int lock_take(int dir, const char *id, int *ret, struct error *err)
 {
 	auto_fd int fd = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	uint64_t end = time_mono_ms() + LOCK_WAIT_MS;
 
 	if (fd < 0 && errno == ENOENT)
@@ -88,9 +88,13 @@ static int lock_take(int dir, const char *id, int *ret, struct error *err)
 
 bool record_is_locked(const struct record *r)
 {
-	auto_fd int fd = openat(r->dir, "lock", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	auto_fd int fd = -1;
 
+	/* A second descriptor of ours, closed, would end the lock. */
+	if (r->lock >= 0)
+		return false;
+	fd = openat(r->dir, "lock", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	return fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
@@ -148,10 +152,14 @@ int store_open(const char *root, const char *id, struct record *ret, struct erro
 int store_create(const char *root, const char *id, struct record *ret, struct error *err)
 {
 	struct record r = RECORD_NONE;
-	int code = make_root(root);
-	auto_fd int fd = code < 0 ? code : open_root(root);
+	auto_fd int fd = open_root(root);
 	mode_t mask;
+	int code;
 
+	if (fd == -ENOENT) {
+		code = make_root(root);
+		fd = code < 0 ? code : open_root(root);
+	}
 	if (fd < 0)
 		return err_sys(err, fd, "--root %.300s", root);
 	mask = umask(0);
@@ -225,9 +233,10 @@ static int decode(const json *j, struct record *r, struct error *err)
 		const char *key, **ret;
 		bool needed;
 	} strings[] = {
-		{"bundle", &r->bundle, true},	{"rootfs", &r->rootfs, false}, {"boot", &r->boot, true},
-		{"created", &r->created, true}, {"cgroup", &r->cgroup, false}, {"scope", &r->scope, false},
-		{"owner", &r->owner, false},
+		{ "bundle", &r->bundle, true },	 { "rootfs", &r->rootfs, false },
+		{ "boot", &r->boot, true },	 { "created", &r->created, true },
+		{ "cgroup", &r->cgroup, false }, { "scope", &r->scope, false },
+		{ "owner", &r->owner, false },
 	};
 	const char *id = NULL;
 	int64_t pid = -1;
@@ -338,7 +347,7 @@ int store_list(const char *root, struct arena *a, struct strv *ret, struct error
 {
 	auto_fd int fd = open_root(root);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct strv names = {0};
+	struct strv names = { 0 };
 	struct dirent *e;
 	struct stat st;
 

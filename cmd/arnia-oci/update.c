@@ -31,7 +31,7 @@ static json *parse_resources(const char *text, long n, struct error *err)
 
 static json *read_new(struct call *c, struct error *err)
 {
-	static const char *const ignored[] = {"kernel-memory", "kernel-memory-tcp"};
+	static const char *const ignored[] = { "kernel-memory", "kernel-memory-tcp" };
 	const char *path = opt_get(c, "resources");
 	auto_free char *text = NULL;
 	json *j = NULL;
@@ -70,7 +70,7 @@ static json *read_old(const struct record *r)
 /* systemd must know, or it sets its own values again. */
 static int tell_systemd(struct call *c, const struct record *r, const struct cg_config *cg, struct error *err)
 {
-	struct strv pairs = {0};
+	struct strv pairs = { 0 };
 
 	if (!r->scope)
 		return 0;
@@ -82,7 +82,7 @@ static int tell_systemd(struct call *c, const struct record *r, const struct cg_
 
 static int apply(struct call *c, const struct record *r, const json *new, const json *all, struct error *err)
 {
-	struct cg_config cfg = {.limits = CG_LIMITS_NONE};
+	struct cg_config cfg = { .limits = CG_LIMITS_NONE };
 	auto_fd int cg = record_cgroup(r, err);
 	struct cg_stat st;
 	const json *devices = NULL;

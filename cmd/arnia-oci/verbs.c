@@ -60,8 +60,8 @@ const size_t n_global_opts = ARRAY_SIZE(global_opts);
 	FLAG("lazy-pages", 0, "memory comes later, by userfaultfd")
 /* clang-format on */
 
-static const struct opt none_opts[] = {HELP};
-static const struct opt create_opts[] = {START_OPTS, HELP};
+static const struct opt none_opts[] = { HELP };
+static const struct opt create_opts[] = { START_OPTS, HELP };
 static const struct opt run_opts[] = {
 	START_OPTS,
 	FLAG("detach", 'd', "do not wait for its end"),
@@ -163,29 +163,30 @@ static const struct opt restore_opts[] = {
 
 #define OPTS(a) a, ARRAY_SIZE(a)
 const struct verb verbs[] = {
-	{"create", "ID", "make a container; its program waits for start", OPTS(create_opts), cmd_create,
-	 false, 1, 1},
-	{"start", "ID", "run the program of a created container", OPTS(none_opts), cmd_start, false, 1, 1},
-	{"run", "ID", "create, start, wait and delete", OPTS(run_opts), cmd_run, false, 1, 1},
-	{"exec", "ID COMMAND [ARG...]", "run one more process in a container", OPTS(exec_opts), cmd_exec,
-	 true, 1, -1u},
-	{"state", "ID", "what a container is doing, as JSON", OPTS(none_opts), cmd_state, false, 1, 1},
-	{"kill", "ID [SIGNAL]", "send a signal (TERM)", OPTS(kill_opts), cmd_kill, false, 1, 2},
-	{"delete", "ID", "remove a stopped container", OPTS(delete_opts), cmd_delete, false, 1, 1},
-	{"list", "", "the containers below --root", OPTS(list_opts), cmd_list, false, 0, 0},
-	{"ps", "ID [ARG...]", "processes of a container; ARGs are those of ps(1)", OPTS(ps_opts), cmd_ps,
-	 true, 1, -1u},
-	{"pause", "ID", "stop all its processes where they are", OPTS(none_opts), cmd_pause, false, 1, 1},
-	{"resume", "ID", "let them go on", OPTS(none_opts), cmd_resume, false, 1, 1},
-	{"update", "ID", "change the limits of a container", OPTS(update_opts), cmd_update, false, 1, 1},
-	{"events", "ID", "statistics and out-of-memory events, as JSON", OPTS(events_opts), cmd_events, false,
-	 1, 1},
-	{"checkpoint", "ID", "keep the state of its processes in files", OPTS(checkpoint_opts),
-	 cmd_checkpoint, false, 1, 1},
-	{"restore", "ID", "make a container of such files", OPTS(restore_opts), cmd_restore, false, 1, 1},
-	{"features", "", "what this runtime can do, as JSON", OPTS(none_opts), cmd_features, false, 0, 0},
-	{"spec", "", "write a config.json to start from", OPTS(spec_opts), cmd_spec, false, 0, 0},
-	{"completion", "SHELL", "script for bash, zsh or fish", OPTS(none_opts), cmd_completion, false, 1, 1},
+	{ "create", "ID", "make a container; its program waits for start", OPTS(create_opts), cmd_create,
+	  false, 1, 1 },
+	{ "start", "ID", "run the program of a created container", OPTS(none_opts), cmd_start, false, 1, 1 },
+	{ "run", "ID", "create, start, wait and delete", OPTS(run_opts), cmd_run, false, 1, 1 },
+	{ "exec", "ID COMMAND [ARG...]", "run one more process in a container", OPTS(exec_opts), cmd_exec,
+	  true, 1, -1u },
+	{ "state", "ID", "what a container is doing, as JSON", OPTS(none_opts), cmd_state, false, 1, 1 },
+	{ "kill", "ID [SIGNAL]", "send a signal (TERM)", OPTS(kill_opts), cmd_kill, false, 1, 2 },
+	{ "delete", "ID", "remove a stopped container", OPTS(delete_opts), cmd_delete, false, 1, 1 },
+	{ "list", "", "the containers below --root", OPTS(list_opts), cmd_list, false, 0, 0 },
+	{ "ps", "ID [ARG...]", "processes of a container; ARGs are those of ps(1)", OPTS(ps_opts), cmd_ps,
+	  true, 1, -1u },
+	{ "pause", "ID", "stop all its processes where they are", OPTS(none_opts), cmd_pause, false, 1, 1 },
+	{ "resume", "ID", "let them go on", OPTS(none_opts), cmd_resume, false, 1, 1 },
+	{ "update", "ID", "change the limits of a container", OPTS(update_opts), cmd_update, false, 1, 1 },
+	{ "events", "ID", "statistics and out-of-memory events, as JSON", OPTS(events_opts), cmd_events,
+	  false, 1, 1 },
+	{ "checkpoint", "ID", "keep the state of its processes in files", OPTS(checkpoint_opts),
+	  cmd_checkpoint, false, 1, 1 },
+	{ "restore", "ID", "make a container of such files", OPTS(restore_opts), cmd_restore, false, 1, 1 },
+	{ "features", "", "what this runtime can do, as JSON", OPTS(none_opts), cmd_features, false, 0, 0 },
+	{ "spec", "", "write a config.json to start from", OPTS(spec_opts), cmd_spec, false, 0, 0 },
+	{ "completion", "SHELL", "script for bash, zsh or fish", OPTS(none_opts), cmd_completion, false, 1,
+	  1 },
 };
 const size_t n_verbs = ARRAY_SIZE(verbs);
 
