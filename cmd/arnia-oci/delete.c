@@ -17,7 +17,7 @@ static int destroy(struct call *c, struct record *r, struct error *err)
 
 static int delete_record(struct call *c, struct record *r, struct error *err)
 {
-	enum oci_status status;
+	enum oci_status status = OCI_STOPPED;
 	int code = record_status(r, &status, NULL, err);
 
 	if (code < 0)

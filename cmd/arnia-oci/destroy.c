@@ -100,7 +100,7 @@ int container_destroy(struct call *c, struct record *r, struct error *err)
 {
 	struct pidref init = PIDREF_NONE;
 	struct error late = { 0 };
-	enum oci_status status;
+	enum oci_status status = OCI_STOPPED;
 	bool own = r->cgroup && r->own_cgroup;
 	int code = record_status(r, &status, &init, err);
 

@@ -65,7 +65,7 @@ int cmd_events(struct call *c, struct error *err)
 {
 	const char *text = opt_get(c, "interval");
 	struct record r = RECORD_NONE;
-	enum oci_status status;
+	enum oci_status status = OCI_STOPPED;
 	uint64_t interval = INTERVAL_MS;
 	auto_fd int cg = -1;
 	int code;

@@ -58,7 +58,7 @@ static int kill_one(struct call *c, const char *id, int sig, struct error *err)
 {
 	struct record r = RECORD_NONE;
 	struct pidref init = PIDREF_NONE;
-	enum oci_status status;
+	enum oci_status status = OCI_STOPPED;
 	int code = store_load(c->g.root, id, false, &r, err);
 
 	if (code == 0)

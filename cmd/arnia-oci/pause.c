@@ -34,7 +34,7 @@ static int set_frozen(const struct record *r, bool frozen, struct error *err)
 static int change(struct call *c, bool frozen, struct error *err)
 {
 	struct record r = RECORD_NONE;
-	enum oci_status status;
+	enum oci_status status = OCI_STOPPED;
 	int code = store_load(c->g.root, c->id, true, &r, err);
 
 	if (code == 0)

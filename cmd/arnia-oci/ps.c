@@ -159,7 +159,7 @@ int cmd_ps(struct call *c, struct error *err)
 	struct record r = RECORD_NONE;
 	struct pidref init = PIDREF_NONE;
 	auto_free pid_t *pids = NULL;
-	enum oci_status status;
+	enum oci_status status = OCI_STOPPED;
 	int code;
 	long n = 0;
 

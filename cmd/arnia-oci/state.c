@@ -25,7 +25,7 @@ static void add_config(json *j, const struct record *r)
 int record_show(const struct record *r, json **ret, struct error *err)
 {
 	struct pidref init;
-	enum oci_status status;
+	enum oci_status status = OCI_STOPPED;
 	int code = record_status(r, &status, &init, err);
 	json *j;
 

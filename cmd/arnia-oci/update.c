@@ -122,7 +122,7 @@ int cmd_update(struct call *c, struct error *err)
 {
 	struct record r = RECORD_NONE;
 	auto_json json *new = NULL, *old = NULL, *all = NULL;
-	enum oci_status status;
+	enum oci_status status = OCI_STOPPED;
 	int code = refuse_rdt(c, err);
 
 	if (code == 0)
