@@ -132,7 +132,7 @@ int record_signal_all(const struct record *r, int sig, struct error *err);
 struct cg_events;
 /* Wait until cgroup.events says so, at most `ms`: -ETIMEDOUT. A cgroup that is gone is as good. */
 int cgroup_wait(int cg, bool (*done)(const struct cg_events *ev), int ms, struct error *err);
-/* arnia-oci-scope ACT UNIT [--user] [ARG...], from the folder of this program. "stop"; "set" with FILE=VALUE of cgroup v2. */
+/* arnia-oci-scope ACT UNIT [--user] [ARG...], from the folder of this program. "stop"; "set" with --property NAME=TYPE:VALUE. */
 int scope_run(const struct record *r, const char *act, const struct strv *args, struct error *err);
 json *cgroup_stats(int cg); /* stats.c; the caller unrefs it */
 /* What `state` shows of it, and `list` a row of; the caller unrefs it. */

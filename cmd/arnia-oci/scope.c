@@ -73,6 +73,21 @@ int scope_exec(const struct strv *argv, char **ret_output, struct error *err)
 	return 0;
 }
 
+static int add_props(struct act *a, struct strv *argv, struct error *err)
+{
+	struct arena *m = &a->config.arena;
+	struct strv props = { 0 };
+	int r = oci_scope_props(&a->config.cgroup, m, &props, err);
+
+	if (r == 0)
+		r = oci_scope_annotations(a->config.annotations.v, a->config.annotations.n, m, &props, err);
+	for (size_t i = 0; r == 0 && i < props.n; i++) {
+		strv_push(m, argv, "--property");
+		strv_push(m, argv, props.v[i]);
+	}
+	return r;
+}
+
 int scope_start(struct act *a, char **ret_path, struct error *err)
 {
 	struct arena *m = &a->config.arena;
@@ -89,7 +104,8 @@ int scope_start(struct act *a, char **ret_path, struct error *err)
 	strv_push(m, &argv, arena_fmt(m, "%d", a->init.pid));
 	if (geteuid() != 0)
 		strv_push(m, &argv, "--user");
-	return scope_exec(&argv, ret_path, err);
+	r = add_props(a, &argv, err);
+	return r < 0 ? r : scope_exec(&argv, ret_path, err);
 }
 
 int scope_run(const struct record *r, const char *act, const struct strv *args, struct error *err)

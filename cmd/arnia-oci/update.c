@@ -70,14 +70,16 @@ static json *read_old(const struct record *r)
 /* systemd must know, or it sets its own values again. */
 static int tell_systemd(struct call *c, const struct record *r, const struct cg_config *cg, struct error *err)
 {
-	struct strv pairs = { 0 };
+	struct strv props = { 0 }, argv = { 0 };
+	int code = r->scope ? oci_scope_props(cg, &c->arena, &props, err) : 0;
 
-	if (!r->scope)
-		return 0;
-	for (size_t i = 0; i < cg->writes.n; i++)
-		*arena_push(&c->arena, &pairs) =
-			arena_fmt(&c->arena, "%s=%s", cg->writes.v[i].file, cg->writes.v[i].value);
-	return scope_run(r, "set", &pairs, err);
+	if (code < 0 || !props.n)
+		return code;
+	for (size_t i = 0; i < props.n; i++) {
+		strv_push(&c->arena, &argv, "--property");
+		strv_push(&c->arena, &argv, props.v[i]);
+	}
+	return scope_run(r, "set", &argv, err);
 }
 
 static int apply(struct call *c, const struct record *r, const json *new, const json *all, struct error *err)

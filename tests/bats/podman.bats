@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2154
+# Podman from Debian, with arnia-oci as its runtime.
+# test-host: systemd
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup_file() {
+  local root=$BATS_FILE_TMPDIR/rootfs
+  [[ -x "$(command -v podman)" ]] || skip "no podman on this machine"
+  mkdir -p "$root"/{bin,etc,tmp,proc,sys,dev,root,var,home}
+  cp /bin/busybox "$root/bin/"
+  for a in sh ls cat id ps sleep true false echo hostname env touch rm mkdir grep wc head stty nc httpd wget ip tty test dd kill mount; do
+    ln -s busybox "$root/bin/$a"
+  done
+  echo 'root:x:0:0:root:/root:/bin/sh' > "$root/etc/passwd"
+  echo 'root:x:0:' > "$root/etc/group"
+  tar -C "$root" -c . | podman import -q - bb > /dev/null
+}
+setup() {
+  [[ -x "$(command -v podman)" ]] || skip "no podman on this machine"
+}
+teardown() {
+  pm rm -f -a -t 0 > /dev/null 2>&1 || true
+}
+pm() {
+  timeout "$((120 * ${ARNIA_SLOW:-1}))" podman --runtime "$ARNIA_BIN/arnia-oci" "$@"
+}
+
+@test "run: output, exit code, input, environment, user, working directory" {
+  [[ "$(pm run --rm bb echo hello)" == hello ]]
+  run pm run --rm bb sh -c 'exit 42'
+  echo "$output"
+  [[ "$status" -eq 42 ]]
+  [[ "$(echo word | pm run --rm -i bb cat)" == word ]]
+  [[ "$(pm run --rm -e A=b -w /tmp -u 1000:1001 bb sh -c 'echo $A $PWD $(id -u):$(id -g)')" == "b /tmp 1000:1001" ]]
+}
+@test "what cannot be run has podman's exit codes" {
+  run pm run --rm bb nosuch
+  echo "$output"
+  [[ "$status" -eq 127 ]]
+  run pm run --rm bb /etc
+  echo "$output"
+  [[ "$status" -eq 126 ]]
+}
+@test "-it: a terminal" {
+  run script -qec "podman --runtime $ARNIA_BIN/arnia-oci run --rm -it bb sh -c 'tty; test -t 0 && echo terminal'" /dev/null
+  echo "$output"
+  [[ "$status" -eq 0 && "$output" == *terminal* ]]
+}
+@test "-d, exec, logs, ps, stats, top, stop, inspect" {
+  pm run -d --name web bb sh -c 'trap "exit 3" TERM; echo begun; while :; do sleep 0.1; done'
+  [[ "$(pm exec web sh -c 'echo in; exit 0')" == in ]]
+  run pm exec web sh -c 'exit 9'
+  [[ "$status" -eq 9 ]]
+  [[ "$(pm logs web)" == begun ]]
+  pm ps --format '{{.Names}} {{.Status}}' | grep -q '^web Up'
+  run pm stats --no-stream --format '{{.Name}} {{.PIDs}}' web
+  echo "$output"
+  [[ "$status" -eq 0 && "$output" == "web "* ]]
+  pm top web
+  [[ "$(pm inspect -f '{{.OCIRuntime}}' web)" == *arnia-oci* ]]
+  pm pause web
+  [[ "$(pm inspect -f '{{.State.Status}}' web)" == paused ]]
+  pm unpause web
+  pm stop -t 5 web
+  [[ "$(pm inspect -f '{{.State.ExitCode}}' web)" -eq 3 ]]
+}
+@test "limits: memory, pids, cpus, and their change" {
+  pm run -d --name lim --memory 32m --pids-limit 20 --cpus 0.5 bb sleep 1000
+  pm exec lim sh -c 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max /sys/fs/cgroup/cpu.max' > "$BATS_TEST_TMPDIR/o"
+  cat "$BATS_TEST_TMPDIR/o"
+  diff "$BATS_TEST_TMPDIR/o" <(printf '33554432\n20\n50000 100000\n')
+  run pm run --rm --memory 16m --memory-swap 16m bb sh -c 'head -c 64m /dev/zero | tail'
+  echo "$status $output"
+  [[ "$status" -ne 0 ]]
+  if pm update --help > /dev/null 2>&1; then
+    pm update --memory 48m lim
+    [[ "$(pm exec lim cat /sys/fs/cgroup/memory.max)" -eq $((48 << 20)) ]]
+  fi
+}
+@test "a pod shares its namespaces" {
+  pm pod create --infra-image localhost/bb --infra-command 'sleep 1000' --name p
+  pm run -d --pod p --name a bb sh -c 'while :; do echo here | nc -l -p 8000; done'
+  sleep 1
+  [[ "$(pm run --rm --pod p bb sh -c 'nc 127.0.0.1 8000 < /dev/null')" == here ]]
+  pm pod rm -f -t 0 p
+}
+@test "a build" {
+  printf 'FROM bb\nRUN echo made > /made && id > /who\nCMD ["cat", "/made"]\n' > "$BATS_TEST_TMPDIR/Containerfile"
+  pm build -q -t made "$BATS_TEST_TMPDIR"
+  [[ "$(pm run --rm made)" == made ]]
+}
+@test "a health check" {
+  pm run -d --name sick --health-cmd 'test -e /well' --health-interval disable bb sleep 1000
+  run pm healthcheck run sick
+  [[ "$status" -ne 0 ]]
+  pm exec sick touch /well
+  pm healthcheck run sick
+}
+@test "--userns=auto: ids of its own" {
+  grep -q '^containers:' /etc/subuid || echo 'containers:2147483647:2147483648' | tee -a /etc/subuid >> /etc/subgid
+  [[ "$(pm run --rm --userns=auto bb sh -c 'cat /proc/self/uid_map | wc -l; id -u')" == $'1\n0' ]]
+  run pm run --rm --userns=auto bb sh -c 'read a b c < /proc/self/uid_map; test $b -gt 0'
+  echo "$output"
+  [[ "$status" -eq 0 ]]
+}
+@test "volumes, tmpfs, read-only, capabilities, devices, sysctls, ulimits, hosts" {
+  mkdir -p "$BATS_TEST_TMPDIR/v"
+  echo data > "$BATS_TEST_TMPDIR/v/f"
+  [[ "$(pm run --rm -v "$BATS_TEST_TMPDIR/v:/v:ro" bb cat /v/f)" == data ]]
+  run pm run --rm -v "$BATS_TEST_TMPDIR/v:/v:ro" bb touch /v/g
+  [[ "$status" -ne 0 ]]
+  pm run --rm --read-only --tmpfs /t bb sh -c 'touch /t/x && ! touch /y'
+  [[ "$(pm run --rm --cap-drop all bb grep CapEff /proc/self/status)" == *0000000000000000 ]]
+  pm run --rm --privileged bb sh -c 'test -e /dev/vda && mount -t tmpfs x /tmp'
+  [[ "$(pm run --rm --sysctl net.ipv4.ip_forward=1 bb cat /proc/sys/net/ipv4/ip_forward)" == 1 ]]
+  [[ "$(pm run --rm --ulimit nofile=77:88 bb sh -c 'ulimit -n')" == 77 ]]
+  pm run --rm --device /dev/zero:/dev/z bb sh -c 'head -c 4 /dev/z | wc -c'
+}
+@test "cgroupfs as cgroup manager" {
+  [[ "$(pm --cgroup-manager cgroupfs run --rm bb echo hello)" == hello ]]
+}
+@test "checkpoint and restore" {
+  command -v criu > /dev/null || skip "no criu on this machine"
+  pm run -d --name cp bb sh -c 'i=0; while :; do echo $i > /count; i=$((i + 1)); sleep 0.1; done'
+  sleep 1
+  pm container checkpoint cp
+  [[ "$(pm inspect -f '{{.State.Running}}' cp)" == false ]]
+  pm container restore cp
+  [[ "$(pm inspect -f '{{.State.Running}}' cp)" == true ]]
+  pm exec cp cat /count
+}
+@test "nothing is left" {
+  [[ -z "$(ls -A /run/arnia-oci 2> /dev/null | grep -v '^@')" ]]
+  ! find /sys/fs/cgroup -name 'libpod-*' | grep .
+}
