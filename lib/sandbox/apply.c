@@ -4,6 +4,7 @@
 #include <linux/filter.h>
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -17,6 +18,27 @@ int hostname_apply(const struct sandbox_config *c, struct error *err)
 {
 	if (c->hostname && sethostname(c->hostname, strlen(c->hostname)) < 0)
 		return err_sys(err, -errno, "set the host name");
+	return 0;
+}
+
+uint64_t sandbox_namespaces(const struct sandbox_config *c)
+{
+	uint64_t all = c->namespaces;
+
+	for (size_t i = 0; i < c->joins.n; i++)
+		all |= c->joins.v[i].ns;
+	return all;
+}
+
+int domainname_apply(const struct sandbox_config *c, struct error *err)
+{
+	if (!c->domainname)
+		return 0;
+	if (!(sandbox_namespaces(c) & CLONE_NEWUTS))
+		return err_set_kind(err, -EPERM, ERR_USAGE,
+				    "domain name: the container has no uts namespace of its own");
+	if (setdomainname(c->domainname, strlen(c->domainname)) < 0)
+		return err_sys(err, -errno, "set the domain name");
 	return 0;
 }
 
@@ -47,38 +69,52 @@ int no_new_privs_apply(const struct sandbox_config *c, struct error *err)
 	return 0;
 }
 
-/* The answer of seccomp(2): 0, a thread's id, or a descriptor. */
-static long load(const struct sandbox_config *c, uint32_t flags, struct error *err)
+/* What the call answers: 0, a descriptor with NEW_LISTENER, or -errno. */
+static long load(const struct sandbox_config *c, struct error *err)
 {
 	struct sock_fprog prog = {
 		.len = (unsigned short)(c->seccomp_size / sizeof(struct sock_filter)),
 		.filter = (struct sock_filter *)c->seccomp,
 	};
+	uint32_t flags = c->seccomp_flags;
 	long r;
 
 	if (c->seccomp_size == 0 || c->seccomp_size % sizeof(struct sock_filter) ||
 	    c->seccomp_size / sizeof(struct sock_filter) > BPF_MAXINSNS)
 		return err_set(err, -EINVAL, "seccomp: not a filter");
+	/* Both answers in one: then a thread that cannot follow is ESRCH (seccomp(2)). */
+	if (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER && flags & SECCOMP_FILTER_FLAG_TSYNC)
+		flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
 	r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
 	return r < 0 ? err_sys(err, -errno, "seccomp: load the filter") : r;
 }
 
 int filter_load(const struct sandbox_config *c, struct error *err)
 {
-	long r = c->seccomp ? load(c, c->seccomp_flags, err) : 0;
+	long r;
 
+	if (!c->seccomp)
+		return 0;
+	if (c->seccomp_flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)
+		return err_set(err, -EINVAL, "seccomp: nobody takes the listener");
+	r = load(c, err);
 	/* With TSYNC: the thread that could not follow. */
-	if (r > 0)
-		return err_set(err, -EBUSY, "seccomp: thread %ld has a filter of its own", r);
-	return (int)r;
+	return r > 0 ? err_set(err, -EBUSY, "seccomp: thread %ld has a filter of its own", r) : (int)r;
 }
 
 int filter_load_listener(const struct sandbox_config *c, int *ret_fd, struct error *err)
 {
-	long r = load(c, c->seccomp_flags | SECCOMP_FILTER_FLAG_NEW_LISTENER, err);
+	long r;
 
-	if (r < 0)
-		return (int)r;
-	*ret_fd = (int)r;
-	return 0;
+	if (c->seccomp && c->seccomp_flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) {
+		r = load(c, err);
+		if (r < 0)
+			return (int)r;
+		*ret_fd = (int)r;
+		return 0;
+	}
+	r = filter_load(c, err);
+	if (r == 0)
+		*ret_fd = -1;
+	return (int)r;
 }

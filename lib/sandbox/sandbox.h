@@ -31,6 +31,7 @@ void caps_print(uint64_t bits, struct strbuf *out); /* "chown,kill" */
 struct seccomp_input {
 	const char *json; /* text of the profile */
 	size_t json_len;
+	bool oci; /* linux.seccomp of an OCI configuration: unknown members are ignored, SCMP_ACT_NOTIFY and listenerPath are taken */
 	uint64_t caps; /* rules with "includes"/"excludes" caps (Docker's extension) */
 };
 /* Compile to a malloc'ed array of sock_filter (docs/decisions/0001-seccomp-compiler.md). Among the rules that hold for a call the
@@ -38,14 +39,13 @@ struct seccomp_input {
 int seccomp_compile(const struct seccomp_input *in, void **ret, size_t *ret_size, struct error *err);
 /* The same through a cache folder (file name = sha256-like digest of input and libseccomp version; content checked by length and digest; a bad file is rebuilt). dirfd -1 = no cache. */
 int seccomp_compile_cached(const struct seccomp_input *in, int cache_dir, void **ret, size_t *ret_size, struct error *err);
-/* The profile's "flags" as SECCOMP_FILTER_FLAG_*, for sandbox_config.seccomp_flags. */
+/* The profile's "flags" as SECCOMP_FILTER_FLAG_*, for sandbox_config.seccomp_flags; NEW_LISTENER among them when a rule that
+ * counts here has SCMP_ACT_NOTIFY. */
 int seccomp_flags(const struct seccomp_input *in, uint32_t *ret, struct error *err);
-/* What a profile may name: actions, architectures; and the library's version. Strings of the tables. */
-#define SECCOMP_VERSION_SIZE 32
-void seccomp_known(struct arena *a, struct strv *ret_actions, struct strv *ret_archs, char ret_version[SECCOMP_VERSION_SIZE]);
 /* Needs no_new_privs or CAP_SYS_ADMIN in the own user namespace (seccomp(2)). */
 int filter_load(const struct sandbox_config *c, struct error *err);
-/* The same with SECCOMP_FILTER_FLAG_NEW_LISTENER: *ret_fd is where the filter's questions are answered. */
+/* The same; with SECCOMP_FILTER_FLAG_NEW_LISTENER in the flags *ret_fd is the listener, else -1. From here on calls that have
+ * SCMP_ACT_NOTIFY wait until somebody answers: write(2) never has it, so that the descriptor's number can be told. */
 int filter_load_listener(const struct sandbox_config *c, int *ret_fd, struct error *err);
 
 /* user.c: resolve process_config.user against /etc/passwd and /etc/group below `root` (O_PATH fd): regular files only, opened in-root, at most 1 MiB. Numbers are strict decimal <= 4294967294
@@ -67,11 +67,31 @@ int rlimit_apply(const struct sandbox_config *c, struct error *err);
 int rlimit_refused(const struct sandbox_rlimit *l, int error, struct error *err);
 int rlimit_parse(const char *s, struct sandbox_rlimit *ret); /* "nofile=1024:2048"; -EINVAL */
 int sysctl_check(const char *name, uint64_t namespaces, struct error *err); /* only namespaced ones (reliability: allow-list) */
+/* All of c->sysctls. On the host: a network namespace that is joined, but is the caller's own, does not count. */
+int sysctl_check_all(const struct sandbox_config *c, struct error *err);
+void sysctl_name_plain(char *name); /* "net/ipv4/ip_forward" -> "net.ipv4.ip_forward", as sysctl(8) */
 int sysctl_apply(const struct sandbox_config *c, struct error *err); /* inside, on checked procfs descriptors; before /proc/sys is made read-only */
 int hostname_apply(const struct sandbox_config *c, struct error *err);
+int domainname_apply(const struct sandbox_config *c, struct error *err);
+uint64_t sandbox_namespaces(const struct sandbox_config *c); /* made or joined: all that are not the host's */
 int oom_score_apply(const struct sandbox_config *c, struct error *err);
 int keyring_apply(const struct sandbox_config *c, struct error *err); /* join a fresh session keyring; ENOSYS is fine */
 int no_new_privs_apply(const struct sandbox_config *c, struct error *err);
+
+/* sched.c: each does nothing when nothing is asked. sched_apply and ioprio_apply need CAP_SYS_NICE for what is better than the
+ * default, so before the capabilities go. */
+int sched_apply(const struct sandbox_config *c, struct error *err);
+int ioprio_apply(const struct sandbox_config *c, struct error *err);
+int personality_apply(const struct sandbox_config *c, struct error *err);
+/* "0-3,7", or NULL. */
+int affinity_check(const char *cpus, struct error *err);
+int affinity_apply(const char *cpus, struct error *err);
+/* numa.c: set_mempolicy(2); in the container's cpuset. */
+int mempolicy_apply(const struct sandbox_config *c, struct error *err);
+/* lsm.c: AppArmor profile and SELinux label for the next execve(2), by a /proc that is checked. kind UNSUPPORTED when the host has not
+ * the module. lsm_check does not apply anything. */
+int lsm_check(const struct sandbox_config *c, struct error *err);
+int lsm_apply(const struct sandbox_config *c, struct error *err);
 
 /* pty.c */
 int pty_set_size(int master, uint16_t rows, uint16_t cols);

@@ -92,12 +92,12 @@ bool sc_arch_is_known(const char *name)
 	return find_arch(name) != NULL;
 }
 
-const struct sc_host *sc_host_probe(struct sc_host *h, uint64_t caps)
+const struct sc_host *sc_host_probe(struct sc_host *h, uint64_t caps, bool oci)
 {
 	uint32_t native = seccomp_arch_native();
 	struct utsname u;
 
-	*h = (struct sc_host){ .caps = caps, .arch = "", .scmp_arch = "" };
+	*h = (struct sc_host){ .caps = caps, .oci = oci, .arch = "", .scmp_arch = "" };
 	for (size_t i = 1; i < ARRAY_SIZE(archs); i++)
 		if (archs[i].token == native) {
 			h->arch = archs[i].go_name;

@@ -23,14 +23,14 @@ static int compile(const struct seccomp_input *in, struct sock_filter **ret, siz
 	struct sc_profile profile;
 	struct sc_program program;
 	struct sc_host host;
-	int r = sc_profile_parse(in->json, in->json_len, sc_host_probe(&host, in->caps), &profile, err);
+	int r = sc_profile_parse(in->json, in->json_len, sc_host_probe(&host, in->caps, in->oci), &profile, err);
 
 	if (r < 0)
 		return r;
 	sc_program_make(&profile, &program);
 	r = sc_bpf_compile(&program, ret, ret_n);
 	sc_profile_done(&profile);
-	return r < 0 ? err_set_kind(err, r, ERR_USAGE, "seccomp profile: too large for one filter") : 0;
+	return r < 0 ? err_set_kind(err, r, ERR_USAGE, "%s: too large for one filter", in->oci ? "linux.seccomp" : "seccomp profile") : 0;
 }
 
 int seccomp_compile(const struct seccomp_input *in, void **ret, size_t *ret_size, struct error *err)
@@ -50,7 +50,7 @@ int seccomp_flags(const struct seccomp_input *in, uint32_t *ret, struct error *e
 {
 	struct sc_profile profile;
 	struct sc_host host;
-	int r = sc_profile_parse(in->json, in->json_len, sc_host_probe(&host, in->caps), &profile, err);
+	int r = sc_profile_parse(in->json, in->json_len, sc_host_probe(&host, in->caps, in->oci), &profile, err);
 
 	if (r < 0)
 		return r;
@@ -69,9 +69,9 @@ static void make_name(const struct seccomp_input *in, char name[NAME_SIZE])
 	int n;
 
 	sc_library_version(version, sizeof(version));
-	sc_host_probe(&host, in->caps);
-	n = snprintf(key, sizeof(key), "%d %s %s %x %llx\n", SC_COMPILER_VERSION, version, host.scmp_arch,
-		     host.kernel, (unsigned long long)in->caps);
+	sc_host_probe(&host, in->caps, in->oci);
+	n = snprintf(key, sizeof(key), "%d %s %s %x %llx%s\n", SC_COMPILER_VERSION, version, host.scmp_arch,
+		     host.kernel, (unsigned long long)in->caps, in->oci ? " oci" : "");
 	sha256_init(&s);
 	sha256_add(&s, key, (size_t)n);
 	sha256_add(&s, in->json, in->json_len);

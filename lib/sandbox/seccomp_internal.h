@@ -45,6 +45,7 @@ struct sc_profile {
 };
 struct sc_host { /* what "includes" and "excludes" ask about */
 	uint64_t caps;
+	bool oci;	       /* see struct seccomp_input */
 	const char *arch;      /* as Go spells it: "amd64" */
 	const char *scmp_arch; /* "SCMP_ARCH_X86_64" */
 	uint32_t kernel;       /* major << 16 | minor */
@@ -82,7 +83,7 @@ struct sc_program {
 int sc_bpf_compile(const struct sc_program *p, struct sock_filter **ret, size_t *ret_n);
 
 /* seccomp.c */
-const struct sc_host *sc_host_probe(struct sc_host *h, uint64_t caps);
+const struct sc_host *sc_host_probe(struct sc_host *h, uint64_t caps, bool oci);
 /* True for the name of an architecture that the OCI schema knows. */
 bool sc_arch_is_known(const char *name);
 /* Names of those that have a number here. */

@@ -42,6 +42,7 @@ static const struct word filter_flags[] = {
 	{ "SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC },
 	{ "SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG },
 	{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW },
+	{ "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV },
 };
 
 static int find_word(const struct word *w, size_t n, const char *name, uint32_t *ret)
@@ -72,6 +73,13 @@ static int bad(struct error *err, const char *member, const char *what, const ch
 	return err_set_kind(err, -EINVAL, ERR_USAGE, "%s: %s \"%.64s\"", member, what, value);
 }
 
+/* Members that a later version of the OCI schema may have are none of an older runtime's business; in a profile of ours they are
+ * mistakes. */
+static int only_keys(const json *o, const struct sc_host *h, const char *const *keys, struct error *err)
+{
+	return h->oci ? 0 : json_only_keys(o, keys, err);
+}
+
 /* "action" with "errnoRet", or "defaultAction" with "defaultErrnoRet". */
 static int get_action(const json *o, const char *key, const char *errno_key, uint32_t *ret, struct error *err)
 {
@@ -85,9 +93,6 @@ static int get_action(const json *o, const char *key, const char *errno_key, uin
 		return err_set_kind(err, -EINVAL, ERR_USAGE, "%s: missing", key);
 	if (find_word(actions, ARRAY_SIZE(actions), name, &action) < 0)
 		return bad(err, key, "unknown action", name);
-	if (action == SECCOMP_RET_USER_NOTIF)
-		return err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED, "%s: SCMP_ACT_NOTIFY is not supported",
-				    key);
 	given = json_get_u32(o, errno_key, &data, err);
 	if (given < 0)
 		return given;
@@ -99,6 +104,36 @@ static int get_action(const json *o, const char *key, const char *errno_key, uin
 		action |= data;
 	*ret = action;
 	return 0;
+}
+
+static int notify_unsupported(const char *key, struct error *err)
+{
+	return err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED, "%s: SCMP_ACT_NOTIFY is not supported", key);
+}
+
+/* The descriptor of the listener is there only when the filter is loaded, and someone has to be told of it. */
+static int check_notify(const struct sc_entry *e, const struct sc_host *h, struct error *err)
+{
+	if (e->rule.action != SECCOMP_RET_USER_NOTIF)
+		return 0;
+	if (!h->oci)
+		return notify_unsupported("action", err);
+	for (size_t i = 0; i < e->names.n; i++)
+		if (str_eq(e->names.v[i], "write"))
+			return err_set_kind(err, -EINVAL, ERR_USAGE,
+					    "action: SCMP_ACT_NOTIFY is not possible for write");
+	return 0;
+}
+
+static int get_default_action(const json *o, const struct sc_host *h, struct sc_profile *p, struct error *err)
+{
+	int r = get_action(o, "defaultAction", "defaultErrnoRet", &p->default_action, err);
+
+	if (r < 0 || p->default_action != SECCOMP_RET_USER_NOTIF)
+		return r;
+	if (!h->oci)
+		return notify_unsupported("defaultAction", err);
+	return err_set_kind(err, -EINVAL, ERR_USAGE, "defaultAction: SCMP_ACT_NOTIFY is not possible for all calls");
 }
 
 int sc_kernel_parse(const char *release, uint32_t *ret)
@@ -169,8 +204,13 @@ static int applies(const json *o, const struct sc_host *h, bool *ret, struct err
 {
 	const json *in = NULL, *out = NULL;
 	bool all = true, any = false, unused_all, unused_any;
-	int r = json_get_obj(o, "includes", &in, err);
+	int r;
 
+	if (h->oci) {
+		*ret = true;
+		return 0;
+	}
+	r = json_get_obj(o, "includes", &in, err);
 	if (r >= 0)
 		r = json_get_obj(o, "excludes", &out, err);
 	if (r < 0)
@@ -183,7 +223,7 @@ static int applies(const json *o, const struct sc_host *h, bool *ret, struct err
 	return 0;
 }
 
-static int parse_cond(const json *o, struct sc_cond *ret, struct error *err)
+static int parse_cond(const json *o, const struct sc_host *h, struct sc_cond *ret, struct error *err)
 {
 	static const char *const keys[] = { "index", "value", "valueTwo", "op", NULL };
 	const char *op = NULL;
@@ -193,7 +233,7 @@ static int parse_cond(const json *o, struct sc_cond *ret, struct error *err)
 
 	if (json_kind_of(o) != JSON_OBJECT)
 		return err_set_kind(err, -EINVAL, ERR_USAGE, "expected an object");
-	if ((r = json_only_keys(o, keys, err)) < 0 || (r = json_get_u32(o, "index", &index, err)) < 0 ||
+	if ((r = only_keys(o, h, keys, err)) < 0 || (r = json_get_u32(o, "index", &index, err)) < 0 ||
 	    (r = json_get_u64(o, "value", &c.value, err)) < 0 ||
 	    (r = json_get_u64(o, "valueTwo", &c.value_two, err)) < 0 ||
 	    (r = json_get_str(o, "op", &op, err)) < 0)
@@ -210,7 +250,7 @@ static int parse_cond(const json *o, struct sc_cond *ret, struct error *err)
 	return 0;
 }
 
-static int parse_conds(const json *o, struct sc_rule *rule, struct error *err)
+static int parse_conds(const json *o, const struct sc_host *h, struct sc_rule *rule, struct error *err)
 {
 	const json *args = NULL;
 	int r = json_get_arr(o, "args", &args, err);
@@ -221,7 +261,7 @@ static int parse_conds(const json *o, struct sc_rule *rule, struct error *err)
 		return err_set_kind(err, -E2BIG, ERR_USAGE, "args: more than %d", SC_CONDS_MAX);
 	rule->n = json_len(args);
 	for (size_t i = 0; i < rule->n; i++) {
-		r = parse_cond(json_at(args, i), &rule->conds[i], err);
+		r = parse_cond(json_at(args, i), h, &rule->conds[i], err);
 		if (r < 0)
 			return err_prefix(err, "args[%zu]", i), r;
 	}
@@ -262,6 +302,8 @@ static void add_entry(struct sc_profile *p, const struct sc_entry *e, bool here)
 			*arena_push(&p->arena, &p->others) = e->names.v[i];
 		return;
 	}
+	if (e->rule.action == SECCOMP_RET_USER_NOTIF)
+		p->flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
 	if (!has_alternatives(&e->rule)) {
 		*arena_push(&p->arena, &p->entries) = *e;
 		return;
@@ -287,9 +329,9 @@ static int parse_entry(const json *o, const struct sc_host *h, struct sc_profile
 	if (json_kind_of(o) != JSON_OBJECT)
 		return err_set_kind(err, -EINVAL, ERR_USAGE, "expected an object");
 	/* All of it is checked, also where it does not apply: a profile is right or wrong on every host. */
-	if ((r = json_only_keys(o, keys, err)) < 0 || (r = parse_names(o, p, &e.names, err)) < 0 ||
+	if ((r = only_keys(o, h, keys, err)) < 0 || (r = parse_names(o, p, &e.names, err)) < 0 ||
 	    (r = get_action(o, "action", "errnoRet", &e.rule.action, err)) < 0 ||
-	    (r = parse_conds(o, &e.rule, err)) < 0 || (r = applies(o, h, &here, err)) < 0)
+	    (r = check_notify(&e, h, err)) < 0 || (r = parse_conds(o, h, &e.rule, err)) < 0 || (r = applies(o, h, &here, err)) < 0)
 		return r;
 	add_entry(p, &e, here);
 	return 0;
@@ -379,18 +421,23 @@ static int parse_top(const json *o, const struct sc_host *h, struct sc_profile *
 
 	if (json_kind_of(o) != JSON_OBJECT)
 		return err_set_kind(err, -EINVAL, ERR_USAGE, "expected an object");
-	if ((r = json_only_keys(o, keys, err)) < 0 ||
-	    (r = json_get_str(o, "listenerPath", &listener, err)) < 0)
+	if ((r = only_keys(o, h, keys, err)) < 0 || (r = json_get_str(o, "listenerPath", &listener, err)) < 0)
 		return r;
-	if (!str_is_empty(listener))
+	if (!h->oci && !str_is_empty(listener))
 		return err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED,
 				    "listenerPath: listeners are not supported");
 	p->errno_given = json_get_u32(o, "defaultErrnoRet", &given, NULL) > 0;
-	if ((r = get_action(o, "defaultAction", "defaultErrnoRet", &p->default_action, err)) < 0 ||
-	    (r = add_archs(o, "architectures", true, p, err)) < 0 || (r = parse_arch_map(o, h, p, err)) < 0 ||
-	    (r = parse_flags(o, p, err)) < 0)
+	if ((r = get_default_action(o, h, p, err)) < 0 || (r = add_archs(o, "architectures", true, p, err)) < 0 ||
+	    (!h->oci && (r = parse_arch_map(o, h, p, err)) < 0) || (r = parse_flags(o, p, err)) < 0 ||
+	    (r = parse_entries(o, h, p, err)) < 0)
 		return r;
-	return parse_entries(o, h, p, err);
+	if (p->flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)
+		return !str_is_empty(listener) ? 0
+					       : err_set_kind(err, -EINVAL, ERR_USAGE,
+							      "listenerPath: missing, and there is SCMP_ACT_NOTIFY");
+	/* Of no meaning without one, and refused by the kernel. */
+	p->flags &= ~(uint32_t)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+	return 0;
 }
 
 int sc_profile_parse(const char *text, size_t len, const struct sc_host *host, struct sc_profile *ret,
@@ -406,7 +453,7 @@ int sc_profile_parse(const char *text, size_t len, const struct sc_host *host, s
 		r = (o = json_parse(text, len, err)) ? parse_top(o, host, &p, err) : -EINVAL;
 	if (r < 0) {
 		sc_profile_done(&p);
-		return err_prefix(err, "seccomp profile"), r;
+		return err_prefix(err, host->oci ? "linux.seccomp" : "seccomp profile"), r;
 	}
 	*ret = p;
 	return 0;

@@ -39,6 +39,22 @@ static void check_code(const struct sock_filter *p, size_t n)
 	}
 }
 
+/* The same text as linux.seccomp of a configuration. */
+static void try_oci(const uint8_t *data, size_t size)
+{
+	struct seccomp_input in = { .json = (const char *)data, .json_len = size, .oci = true };
+	struct error err = { 0 };
+	void *code = NULL;
+	size_t n = 0;
+	int r = seccomp_compile(&in, &code, &n, &err);
+
+	if (r == 0)
+		check_code(code, n / sizeof(struct sock_filter));
+	else if (r > 0 || code || !err.text[0])
+		abort();
+	free(code);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint64_t caps[] = { 0, UINT64_MAX };
@@ -67,5 +83,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	}
 	seccomp_flags(&in, &flags, NULL);
+	try_oci(data, size);
 	return 0;
 }

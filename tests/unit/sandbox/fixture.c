@@ -37,7 +37,7 @@ int hide_openat2(void)
 	static const char json[] =
 		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"openat2\"],"
 		"\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":38}]}";
-	struct seccomp_input in = { json, sizeof(json) - 1, 0 };
+	struct seccomp_input in = { .json = json, .json_len = sizeof(json) - 1 };
 	struct sandbox_config c = { .no_new_privs = true };
 	void *code;
 	int r = seccomp_compile(&in, &code, &c.seccomp_size, NULL);

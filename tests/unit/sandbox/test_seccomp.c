@@ -410,7 +410,7 @@ static void test_flags(void **state)
 {
 	auto_free char *json = quoted("{'defaultAction':'SCMP_ACT_ALLOW','flags':['SECCOMP_FILTER_FLAG_LOG',"
 				      "'SECCOMP_FILTER_FLAG_SPEC_ALLOW']}");
-	struct seccomp_input in = { json, strlen(json), 0 };
+	struct seccomp_input in = { .json = json, .json_len = strlen(json) };
 	uint32_t flags = 0;
 
 	(void)state;

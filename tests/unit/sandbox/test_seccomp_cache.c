@@ -27,7 +27,7 @@ static void test_cache(void **state)
 {
 	char *path = folder_make(), name[256];
 	auto_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct seccomp_input in = { json, sizeof(json) - 1, 0 };
+	struct seccomp_input in = { .json = json, .json_len = sizeof(json) - 1 };
 	void *plain, *a, *b, *c;
 	size_t plain_size, a_size, b_size, c_size;
 	struct stat st, again;
@@ -69,7 +69,7 @@ static void test_damage(void **state)
 {
 	char *path = folder_make(), name[256];
 	auto_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct seccomp_input in = { json, sizeof(json) - 1, 0 };
+	struct seccomp_input in = { .json = json, .json_len = sizeof(json) - 1 };
 	auto_free char *good = NULL;
 	void *plain, *a;
 	size_t size, a_size;
@@ -103,7 +103,7 @@ static void test_bad_profile_is_not_cached(void **state)
 {
 	char *path = folder_make(), name[256];
 	auto_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct seccomp_input in = { "{}", 2, 0 };
+	struct seccomp_input in = { .json = "{}", .json_len = 2 };
 	struct error err;
 	void *a;
 	size_t n;
@@ -114,7 +114,7 @@ static void test_bad_profile_is_not_cached(void **state)
 	/* A folder that cannot be written to costs nothing but time. */
 	fd_close(&dir);
 	dir = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	in = (struct seccomp_input){ json, sizeof(json) - 1, 0 };
+	in = (struct seccomp_input){ .json = json, .json_len = sizeof(json) - 1 };
 	assert_int_equal(seccomp_compile_cached(&in, dir, &a, &n, &err), 0);
 	free(a);
 	folder_remove(path);
