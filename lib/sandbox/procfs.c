@@ -38,9 +38,9 @@ static int mount_of(int fd, uint64_t *ret)
 }
 
 /* Where a seccomp filter hides openat2(2): open first, then see on which mount it is. */
-static int open_old(int proc, const char *path)
+static int open_old(int proc, const char *path, int flags)
 {
-	auto_fd int fd = openat(proc, path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	auto_fd int fd = openat(proc, path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	uint64_t top, here;
 	int r = fd < 0 ? -errno : mount_of(proc, &top);
 
@@ -51,22 +51,22 @@ static int open_old(int proc, const char *path)
 	return top == here ? fd_steal(&fd) : -EXDEV;
 }
 
-static int open_below(int proc, const char *path)
+static int open_below(int proc, const char *path, int flags)
 {
 	struct open_how how = {
-		.flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC,
+		.flags = (uint64_t)(unsigned)(flags | O_NOFOLLOW | O_CLOEXEC),
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
 	};
 	long fd = syscall(SYS_openat2, proc, path, &how, sizeof(how));
 
 	if (fd >= 0)
 		return (int)fd;
-	return errno == ENOSYS ? open_old(proc, path) : -errno;
+	return errno == ENOSYS ? open_old(proc, path, flags) : -errno;
 }
 
 int procfs_write(int proc, const char *path, const char *text, struct error *err)
 {
-	auto_fd int fd = open_below(proc, path);
+	auto_fd int fd = open_below(proc, path, O_WRONLY);
 	size_t n = strlen(text);
 	ssize_t w;
 
@@ -78,4 +78,14 @@ int procfs_write(int proc, const char *path, const char *text, struct error *err
 	if (w < 0)
 		return err_sys(err, -errno, "write \"%.64s\" to /proc/%s", text, path);
 	return (size_t)w == n ? 0 : err_set(err, -EIO, "write to /proc/%s: cut short", path);
+}
+
+int procfs_read(int proc, const char *path, char *buf, size_t size)
+{
+	auto_fd int fd = open_below(proc, path, O_RDONLY);
+	long n = fd < 0 ? fd : fd_read_full(fd, buf, size - 1);
+
+	if (n >= 0)
+		buf[n] = '\0';
+	return (int)n;
 }

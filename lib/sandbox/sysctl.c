@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
@@ -82,6 +83,46 @@ static int apply_one(int proc, const struct sandbox_sysctl *s, struct error *err
 	return procfs_write(proc, path, s->value, err);
 }
 
+/* Is the network namespace that shall be joined the one this process is in? Then its settings are the host's. */
+static int joins_own_network(const struct sandbox_config *c, bool *ret, struct error *err)
+{
+	struct stat own, other;
+
+	*ret = false;
+	for (size_t i = 0; i < c->joins.n; i++) {
+		if (!(c->joins.v[i].ns & CLONE_NEWNET))
+			continue;
+		if (stat("/proc/self/ns/net", &own) < 0 || stat(c->joins.v[i].path, &other) < 0)
+			return err_sys(err, -errno, "network namespace %s", c->joins.v[i].path);
+		*ret = own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+	}
+	return 0;
+}
+
+int sysctl_check_all(const struct sandbox_config *c, struct error *err)
+{
+	uint64_t namespaces = sandbox_namespaces(c);
+	bool host = false;
+	int r = c->sysctls.n ? joins_own_network(c, &host, err) : 0;
+
+	if (host)
+		namespaces &= ~(uint64_t)CLONE_NEWNET;
+	for (size_t i = 0; r == 0 && i < c->sysctls.n; i++)
+		r = sysctl_check(c->sysctls.v[i].name, namespaces, err);
+	return r;
+}
+
+void sysctl_name_plain(char *name)
+{
+	char *first = strpbrk(name, "./");
+
+	if (!first || *first == '.')
+		return;
+	for (; *name; name++)
+		if (*name == '.' || *name == '/')
+			*name = *name == '.' ? '/' : '.';
+}
+
 int sysctl_apply(const struct sandbox_config *c, struct error *err)
 {
 	auto_fd int proc = c->sysctls.n ? procfs_open(err) : -1;
@@ -89,7 +130,7 @@ int sysctl_apply(const struct sandbox_config *c, struct error *err)
 	if (c->sysctls.n && proc < 0)
 		return proc;
 	for (size_t i = 0; i < c->sysctls.n; i++) {
-		int r = sysctl_check(c->sysctls.v[i].name, c->namespaces, err);
+		int r = sysctl_check(c->sysctls.v[i].name, sandbox_namespaces(c), err);
 
 		if (r == 0)
 			r = apply_one(proc, &c->sysctls.v[i], err);

@@ -9,6 +9,8 @@
 #include "lib/base/file.h"
 #include "lib/base/mem.h"
 #include "lib/base/path.h"
+#include "lib/base/str.h"
+#include "lib/sandbox/procfs.h"
 #include "lib/sandbox/user_db.h"
 
 #define FILE_MAX (1u << 20)
@@ -61,15 +63,28 @@ int user_resolve(int root, const struct process_config *p, uint32_t id_count, st
 	return user_find(&db, &spec, &p->groups, ret, err);
 }
 
+/* In a user namespace of somebody who is not root groups cannot be dropped (user_namespaces(7), "setgroups"); it is not refused
+ * there to ask for none. */
+static bool groups_are_denied(void)
+{
+	auto_fd int proc = procfs_open(NULL);
+	char text[16];
+
+	return proc >= 0 && procfs_read(proc, "self/setgroups", text, sizeof(text)) > 0 && str_eq(text, "deny\n");
+}
+
 int user_apply(const struct sandbox_user *u, struct error *err)
 {
 	gid_t groups[ARRAY_SIZE(u->groups)];
 
 	for (size_t i = 0; i < u->n_groups; i++)
 		groups[i] = u->groups[i];
-	/* A user namespace of a plain user has no right to change groups (user_namespaces(7), /proc/PID/setgroups). */
-	if (setgroups(u->n_groups, groups) < 0 && (errno != EPERM || u->n_groups > 0))
-		return err_sys(err, -errno, "set the groups");
+	if (setgroups(u->n_groups, groups) < 0) {
+		int r = -errno;
+
+		if (r != -EPERM || u->n_groups || !groups_are_denied())
+			return err_sys(err, r, "set the groups");
+	}
 	if (setresgid(u->gid, u->gid, u->gid) < 0)
 		return err_sys(err, -errno, "become group %u", u->gid);
 	if (setresuid(u->uid, u->uid, u->uid) < 0)

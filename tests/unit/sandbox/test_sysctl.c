@@ -116,11 +116,67 @@ static void test_apply(void **state)
 	in_child(apply, NULL);
 }
 
+static int joined(void *arg)
+{
+	struct sandbox_sysctl s[] = { { "net.ipv4.ip_forward", "1" }, { "kernel.msgmax", "4321" } };
+	struct sandbox_join j[] = { { .ns = CLONE_NEWNET, .path = "/proc/self/ns/net" },
+				    { .ns = CLONE_NEWIPC, .path = "/proc/self/ns/ipc" } };
+	struct sandbox_config c = { .sysctls = { s, 2 }, .joins = { j, 2 } };
+	struct error err = { 0 };
+	auto_fd int other = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	char path[32];
+
+	(void)arg;
+	CHECK(sysctl_check_all(&c, &err) == -EPERM && err.kind == ERR_USAGE && strstr(err.text, "net.ipv4.ip_forward"));
+	CHECK(unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWNS) == 0);
+	CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	j[0].path = path_proc_fd(other, path);
+	CHECK(sysctl_check_all(&c, &err) == 0);
+	CHECK(sysctl_apply(&c, &err) == 0 && read_is("/proc/sys/kernel/msgmax", "4321\n"));
+	c.joins.n = 1;
+	CHECK(sysctl_check_all(&c, &err) == -EPERM && strstr(err.text, "kernel.msgmax"));
+	CHECK(sysctl_apply(&c, &err) == -EPERM);
+	j[0].path = "/proc/self/ns/none";
+	CHECK(sysctl_check_all(&c, &err) == -ENOENT && strstr(err.text, "/proc/self/ns/none"));
+	c.sysctls.n = 0;
+	CHECK(sysctl_check_all(&c, &err) == 0);
+	return 0;
+}
+
+static void test_joined(void **state)
+{
+	(void)state;
+	need_root();
+	in_child(joined, NULL);
+}
+
+static void test_name_plain(void **state)
+{
+	static const struct {
+		const char *given, *plain;
+	} rows[] = {
+		{ "net/ipv4/ip_forward", "net.ipv4.ip_forward" }, { "net.ipv4.ip_forward", "net.ipv4.ip_forward" },
+		{ "net/ipv4/conf/a.b/x", "net.ipv4.conf.a/b.x" }, { "net.ipv4.conf.a/b.x", "net.ipv4.conf.a/b.x" },
+		{ "a", "a" },					  { "", "" },
+		{ "/a", ".a" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_free char *name = str_dup(rows[i].given);
+
+		sysctl_name_plain(name);
+		assert_string_equal(name, rows[i].plain);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_apply),
+		cmocka_unit_test(test_joined),
+		cmocka_unit_test(test_name_plain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

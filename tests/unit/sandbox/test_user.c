@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <grp.h>
+#include <sched.h>
+#include <sys/prctl.h>
 #include "tests/unit/sandbox/fixture.h"
 #include "lib/sandbox/user_db.h"
 
@@ -210,6 +212,28 @@ static int resolve(const char *root, const char *user, struct sandbox_user *u, s
 	return user_resolve(fd, &p, MAPPED, u, err);
 }
 
+/* UINT32_MAX as the count leaves ids to the kernel; -1 is none even so. */
+static void test_any_ids(void **state)
+{
+	auto_free char *dir = folder_make();
+	auto_fd int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *groups[] = { "4294967293", "3000000000" };
+	struct process_config p = { .user = "4294967294:4294967294", .groups = { groups, 2 } };
+	struct sandbox_user u;
+	struct error err = { 0 };
+
+	(void)state;
+	assert_int_equal(user_resolve(fd, &p, UINT32_MAX, &u, &err), 0);
+	assert_true(u.uid == 4294967294 && u.gid == 4294967294);
+	assert_true(u.n_groups == 2 && u.groups[0] == 4294967293 && u.groups[1] == 3000000000);
+	p.user = "4294967295:0";
+	assert_true(user_resolve(fd, &p, UINT32_MAX, &u, &err) < 0);
+	p.user = "0:0";
+	groups[0] = "4294967295";
+	assert_true(user_resolve(fd, &p, UINT32_MAX, &u, &err) < 0);
+	assert_int_equal(path_rmtree_at(AT_FDCWD, dir), 0);
+}
+
 /* The image's files are whatever the image likes. */
 static void test_files(void **state)
 {
@@ -299,6 +323,37 @@ static void test_apply(void **state)
 	in_child(apply_no_groups, NULL);
 }
 
+static int write_own(const char *path, const char *text)
+{
+	auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
+}
+
+static int apply_denied(void *arg)
+{
+	struct sandbox_user u = { .uid = 0, .gid = 0 };
+	struct error err = { 0 };
+
+	(void)arg;
+	CHECK(setresgid(7, 7, 7) == 0 && setresuid(7, 7, 7) == 0);
+	/* Becoming another user took the right to look at oneself by /proc. */
+	CHECK(prctl(PR_SET_DUMPABLE, 1) == 0);
+	CHECK(unshare(CLONE_NEWUSER) == 0 && write_own("/proc/self/setgroups", "deny") == 0);
+	CHECK(write_own("/proc/self/uid_map", "0 7 1") == 0 && write_own("/proc/self/gid_map", "0 7 1") == 0);
+	CHECK(user_apply(&u, &err) == 0 && getuid() == 0 && getgid() == 0);
+	u.n_groups = 1;
+	CHECK(user_apply(&u, &err) == -EPERM && strstr(err.text, "set the groups"));
+	return 0;
+}
+
+static void test_groups_are_denied(void **state)
+{
+	(void)state;
+	need_root();
+	in_child(apply_denied, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,8 +361,10 @@ int main(void)
 		cmocka_unit_test(test_taken_spellings),
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_too_many_groups),
+		cmocka_unit_test(test_any_ids),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_apply),
+		cmocka_unit_test(test_groups_are_denied),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
