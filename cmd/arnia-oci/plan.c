@@ -119,6 +119,19 @@ static int split_userns(struct act *a, struct error *err)
 	return 0;
 }
 
+/* What the host has to have, or does not let a container change: said before anything is made. */
+static int check_host(const struct sandbox_config *s, struct error *err)
+{
+	int r = sysctl_check_all(s, err);
+
+	if (r < 0)
+		return err_prefix(err, "linux.sysctl"), r;
+	r = lsm_check(s, err);
+	if (r == 0)
+		r = affinity_check(s->cpus_initial, err);
+	return r == 0 ? affinity_check(s->cpus_final, err) : r;
+}
+
 static int check_namespaces(const struct sandbox_config *s, struct error *err)
 {
 	for (size_t i = 0; i < s->joins.n; i++)
@@ -143,6 +156,8 @@ int plan_create(struct act *a, struct error *err)
 	struct plan *p = &a->plan;
 	int r = check_namespaces(&a->config.sandbox, err);
 
+	if (r == 0)
+		r = check_host(&a->config.sandbox, err);
 	if (r < 0)
 		return r;
 	common(a, PLAN_START);

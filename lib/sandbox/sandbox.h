@@ -42,6 +42,9 @@ int seccomp_compile_cached(const struct seccomp_input *in, int cache_dir, void *
 /* The profile's "flags" as SECCOMP_FILTER_FLAG_*, for sandbox_config.seccomp_flags; NEW_LISTENER among them when a rule that
  * counts here has SCMP_ACT_NOTIFY. */
 int seccomp_flags(const struct seccomp_input *in, uint32_t *ret, struct error *err);
+/* What a profile may name: actions, architectures; and the library's version. Strings of the tables. */
+#define SECCOMP_VERSION_SIZE 32
+void seccomp_known(struct arena *a, struct strv *ret_actions, struct strv *ret_archs, char ret_version[SECCOMP_VERSION_SIZE]);
 /* Needs no_new_privs or CAP_SYS_ADMIN in the own user namespace (seccomp(2)). */
 int filter_load(const struct sandbox_config *c, struct error *err);
 /* The same; with SECCOMP_FILTER_FLAG_NEW_LISTENER in the flags *ret_fd is the listener, else -1. From here on calls that have

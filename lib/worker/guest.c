@@ -285,6 +285,30 @@ int guest_program(void *ctx, struct error *err)
 	return r;
 }
 
+/* While the rights for it are there (sched(7): what is better than the default needs CAP_SYS_NICE). */
+int guest_sched(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+	const struct sandbox_config *c = &g->plan->sandbox;
+	int r = affinity_apply(c->cpus_initial, err);
+
+	if (r == 0)
+		r = mempolicy_apply(c, err);
+	if (r == 0)
+		r = sched_apply(c, err);
+	if (r == 0)
+		r = ioprio_apply(c, err);
+	return r == 0 ? personality_apply(c, err) : r;
+}
+
+int guest_label(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+	int r = affinity_apply(g->plan->sandbox.cpus_final, err);
+
+	return r == 0 ? lsm_apply(&g->plan->sandbox, err) : r;
+}
+
 int guest_rlimits(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;

@@ -77,7 +77,9 @@ static int start_hostname(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
 
-	return hostname_apply(&g->plan->sandbox, err);
+	int r = hostname_apply(&g->plan->sandbox, err);
+
+	return r == 0 ? domainname_apply(&g->plan->sandbox, err) : r;
 }
 
 /* Before /proc/sys becomes read-only. */
@@ -110,6 +112,7 @@ static const struct step guest_list[] = {
 	{ "guest:seal", "rootfs", start_seal, NULL },
 	{ "guest:stdio", "standard streams", guest_stdio, NULL },
 	{ "guest:keyring", NULL, guest_keyring, NULL },
+	{ "guest:sched", NULL, guest_sched, NULL },
 	{ "guest:user", NULL, guest_user, NULL },
 	{ "guest:cwd", NULL, guest_cwd, NULL },
 	{ "guest:seccomp-early", "seccomp", guest_seccomp_early, NULL },
@@ -117,6 +120,7 @@ static const struct step guest_list[] = {
 	{ "guest:program", NULL, guest_program, NULL },
 	{ "guest:rlimits", NULL, guest_rlimits, NULL },
 	{ "guest:no-new-privs", NULL, guest_no_new_privs, NULL },
+	{ "guest:label", NULL, guest_label, NULL },
 	{ "guest:close", NULL, guest_close, NULL },
 	{ "guest:listener", "seccomp", guest_seccomp_listener, NULL },
 	{ "guest:halt", NULL, guest_halt, NULL },
