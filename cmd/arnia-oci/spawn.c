@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -38,12 +40,46 @@ static int copy_self(int to)
 	return fcntl(to, F_ADD_SEALS, SEALS) < 0 ? -errno : 0;
 }
 
-static int sealed_self(struct error *err)
+/*
+ * Our file through a mount of its own that is read-only, and is in no mount namespace: opened for writing through /proc/PID/exe
+ * it is EROFS, and it can neither be remounted nor cloned by another (mount_setattr(2): "not mounted in the caller's namespace").
+ */
+static int locked_self(void)
+{
+	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	auto_fd int fd = -1;
+	struct stat a, b;
+
+	if (n < 0)
+		return -errno;
+	path[n] = '\0';
+	fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	/* Replaced meanwhile, by an upgrade: what runs is another file. */
+	if (fd < 0 || fstat(fd, &a) < 0 || stat("/proc/self/exe", &b) < 0)
+		return -errno;
+	if (a.st_ino != b.st_ino || a.st_dev != b.st_dev)
+		return -ESTALE;
+	if (mount_setattr(fd, "", AT_EMPTY_PATH, &ro, sizeof(ro)) < 0)
+		return -errno;
+	return fd_steal(&fd);
+}
+
+/* Else a copy. */
+static int copied_self(struct error *err)
 {
 	auto_fd int fd = memfd_create("arnia-oci", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	int r = fd < 0 ? -errno : copy_self(fd);
 
 	return r < 0 ? err_sys(err, r, "copy the program to memory") : fd_steal(&fd);
+}
+
+static int sealed_self(struct error *err)
+{
+	int fd = locked_self();
+
+	return fd >= 0 ? fd : copied_self(err);
 }
 
 /* In the child. */

@@ -11,12 +11,12 @@
 
 /* The worker's side; the exit status. `plain`: its user namespace is the container's, the host's mount namespace is out of reach. */
 int work_main(int sock, bool plain);
-#define WORK_ARGUMENT "--worker=" /* arnia-oci --worker=FD: for the copy of ourselves in memory */
+#define WORK_ARGUMENT "--worker=" /* arnia-oci --worker=FD: ourselves, sealed */
 
 /* arnia-oci's side. */
 enum work_how {
 	WORK_FORK,
-	WORK_SEALED, /* executed from a sealed copy in memory: root of the container may come near it (CVE-2019-5736) */
+	WORK_SEALED, /* executed from where its file cannot be written to: root of the container may come near it (CVE-2019-5736) */
 	WORK_USERNS, /* in the user namespace that `maps` describe, which the caller has no right above */
 	WORK_JOIN, /* the same, in the user namespace of `target` */
 };

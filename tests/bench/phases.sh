@@ -127,6 +127,67 @@ phase_latency() {
   crun_down
 }
 
+# ---- arnia-oci, with the bundles and the command line of the others ----
+
+# script_oci NAME RUNTIME IDLE: each act of it; IDLE is the id of one that runs.
+script_oci() {
+  cat << EOF
+case $1.run.nonet
+exec $2 run -b $work/nonet arniabench1
+case $1.run.net
+exec $2 run -b $work/plain arniabench1
+case $1.run.user
+exec $2 run -b $work/user arniabench1
+case $1.run.mounts
+exec $2 run -b $work/mounts arniabench1
+case $1.create
+exec $2 create -b $work/idle arniabench2
+after $2 delete -f arniabench2
+case $1.start
+before $2 create -b $work/idle arniabench2
+exec $2 start arniabench2
+after $2 delete -f arniabench2
+case $1.exec
+exec $2 exec $3 /bin/true
+case $1.state
+exec $2 state $3
+case $1.kill
+before $2 run -d -b $work/idle arniabench2
+exec $2 kill arniabench2 KILL
+after $2 delete -f arniabench2
+case $1.delete
+before $2 run -d -b $work/idle arniabench2
+before $2 kill arniabench2 KILL
+exec $2 delete -f arniabench2
+EOF
+}
+
+# The most that a run has resident at a time.
+peak() { # NAME RUNTIME...
+  metric "$1.peak" "$(peers_view busybox time -v "${@:2}" run -b "$work/plain" arniabench1 2>&1 | sed -n 's/.*Maximum resident set size (kbytes): //p')"
+}
+
+phase_oci() {
+  local w0 w1
+  mkdir "$work/mounts"
+  jq '.mounts += [range(300) | {destination: "/tmp/m\(.)", type: "bind", source: "/etc", options: ["rbind", "ro"]}]' \
+    "$work/nonet/config.json" > "$work/mounts/config.json"
+  peers_view $c run -d -b "$work/idle" arniabench5 < /dev/null > /dev/null 2>&1 || { say "crun does not work here"; return; }
+  peers_view $oci run -d -b "$work/idle" arniabench6 < /dev/null > /dev/null 2>&1
+  { echo "rounds $rounds"; script_oci pcrun "$c" arniabench5; script_oci oci "$oci" arniabench6; } > "$work/script"
+  first timeout 300 bash -c "$(declare -f peers_view); peers_view \"\$@\"" - "$tools/rounds" "$work/script" | take_rounds
+  { echo "rounds $slow_rounds"; script_oci prunc runc none | sed -n '1,/^case prunc.run.user/p' | sed '$d'; } > "$work/script-runc"
+  timeout 60 bash -c "$(declare -f peers_view); peers_view \"\$@\"" - "$tools/rounds" "$work/script-runc" | take_rounds
+  peak oci $oci
+  peak pcrun $c
+  peak prunc runc
+  # one among many
+  read -r _ _ w0 w1 _ _ <<< "$(peers_view "$tools/many" -n "$many" -c "$(cgroup2)" $oci run -d -b "$work/idle" 'arniabench-{}')"
+  metric oci.grow.first "$w0"
+  metric oci.grow.last "$w1"
+  crun_down
+}
+
 # ---- what idle ones hold ----
 
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] + 0 }'; }

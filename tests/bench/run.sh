@@ -5,7 +5,7 @@
 # a busy machine are compared by ratios to the floor and the peers of the same run, never by microseconds.
 #   QUICK=1          a minute, fewer rounds and machines
 #   BENCH_SAVE=1     the result becomes the baseline
-#   BENCH_PHASES=... only these of: pieces latency idle many crowd network inside
+#   BENCH_PHASES=... only these of: pieces latency oci idle many crowd network inside
 #   BENCH_FIRST=...  nice, rt or no: how what takes little time is put before all else (nice on a quiet machine, else rt)
 # Everything happens in a mount namespace and network namespaces of its own, with an instance of its own.
 set -u
@@ -21,6 +21,7 @@ bin=$ARNIA_BUILD/bin tools=$ARNIA_BUILD/tests/bench out=${BENCH_OUT:-$ARNIA_BUIL
 PATH=$bin:$PATH
 work=$(mktemp -d /tmp/arnia-bench.XXXXXX)
 metrics=$work/metrics
+oci="$bin/arnia-oci --root $work/oci"
 host_ns=arniabench$$ peer_ns=arniabenchp$$ bridge_ns=arniabenchb$$ bridged_ns=arniabenchc$$
 export ARNIA_ROOT=$work/arnia
 if [ -n "${QUICK:-}" ]; then
@@ -88,6 +89,7 @@ instance_down() {
 }
 crun_down() {
   peers_view sh -c 'crun list -q | grep "^arniabench" | xargs -r -n 1 timeout 20 crun --cgroup-manager=cgroupfs delete -f' 2> /dev/null
+  peers_view "$bin/arnia-oci" --root "$work/oci" list -q | xargs -r -n 1 timeout 20 "$bin/arnia-oci" --root "$work/oci" delete -f
   peers_view sh -c 'runc list -q | grep "^arniabench" | xargs -r -n 1 timeout 20 runc delete -f' 2> /dev/null
 }
 tear_down() {
@@ -107,7 +109,7 @@ started=()
 trap tear_down EXIT
 trap 'exit 1' INT TERM
 set_up
-for phase in ${BENCH_PHASES:-pieces latency idle many crowd network inside}; do
+for phase in ${BENCH_PHASES:-pieces latency oci idle many crowd network inside}; do
   say "$phase"
   "phase_$phase"
 done
