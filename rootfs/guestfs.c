@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 #include "lib/base/fd.h"
@@ -128,13 +129,38 @@ static int mount_new(const struct guest *g, const struct mount_item *m, const st
 	return r;
 }
 
+/* Flags that the mount has now, as mount(2) takes them. */
+static unsigned long flags_now(int fd)
+{
+	static const struct {
+		unsigned long st, ms;
+	} table[] = {
+		{ ST_RDONLY, MS_RDONLY },   { ST_NOSUID, MS_NOSUID },	{ ST_NODEV, MS_NODEV },
+		{ ST_NOEXEC, MS_NOEXEC },   { ST_NOATIME, MS_NOATIME }, { ST_NODIRATIME, MS_NODIRATIME },
+		{ ST_RELATIME, MS_RELATIME },
+	};
+	unsigned long flags = 0;
+	struct statvfs sv;
+
+	for (size_t i = 0; fstatvfs(fd, &sv) == 0 && i < ARRAY_SIZE(table); i++)
+		if (sv.f_flag & table[i].st)
+			flags |= table[i].ms;
+	return flags;
+}
+
 static int remount(const struct guest *g, const struct mount_item *m, int target)
 {
-	unsigned long how = MS_REMOUNT;
+	unsigned long flags = mount_flags(g, m) | MS_REMOUNT, now;
+	int r;
 
-	if (m->kind == MOUNT_BIND || m->flags & MS_BIND)
-		how |= MS_BIND;
-	return mnt_make(NULL, target, NULL, mount_flags(g, m) | how, how & MS_BIND ? NULL : m->data);
+	if (m->kind != MOUNT_BIND && !(m->flags & MS_BIND))
+		return mnt_make(NULL, target, NULL, flags, m->data);
+	r = mnt_make(NULL, target, NULL, flags | MS_BIND, NULL);
+	now = flags_now(target);
+	/* Flags may be locked: those that nobody asked to clear are kept, as mount(8) does. */
+	if (r != -EPERM || now & m->clear)
+		return r;
+	return mnt_make(NULL, target, NULL, flags | now | MS_BIND, NULL);
 }
 
 static int label_file(const struct guest *g, int fd)

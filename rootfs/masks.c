@@ -186,6 +186,7 @@ int rootfs_guest_seal(const struct rootfs_config *c, struct error *err)
 		r = mnt_set(m.root, false, MOUNT_ATTR_RDONLY, 0, -1);
 	if (r < 0)
 		return err_sys(err, r, "make the root read-only");
-	r = mnt_propagate(m.root, c->propagation);
+	/* Private it is; what was mounted as something else stays so. */
+	r = c->propagation & MS_PRIVATE ? 0 : mnt_propagate(m.root, c->propagation);
 	return r < 0 ? err_sys(err, r, "set the propagation of /") : 0;
 }

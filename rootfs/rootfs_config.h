@@ -25,7 +25,7 @@ struct mount_item {
 	bool optional; /* a failure is skipped (a kernel without mqueue) */
 	bool copy_up; /* tmpfs: start with the content of the folder below */
 	/* OCI: */
-	bool shallow; /* MOUNT_BIND: flags concern the mount itself, not what is mounted below it */
+	bool shallow; /* MOUNT_BIND: flags and idmap concern the mount itself, not what is mounted below it */
 	uint64_t clear; /* MS_* that the mount shall not have ("rw", "suid", "dev", "exec") */
 	uint64_t rec_set, rec_clear; /* MOUNT_ATTR_* for the whole tree ("rro", "rdev"): mount_setattr(2), AT_RECURSIVE */
 	ARRAY_OF(struct id_map) uid_maps, gid_maps; /* MOUNT_BIND: idmapped by these instead of the container's */

@@ -65,35 +65,54 @@ static int change_more(const struct mount_item *m, int fd)
 	return r < 0 ? r : mnt_change(fd, true, m->rec_set, m->rec_clear);
 }
 
-/* Mapped by what the item says itself: without a way around for what cannot be. */
-static int map_own(const struct mount_item *m, int fd, struct error *err)
+static bool has_own_maps(const struct mount_item *m)
 {
-	auto_fd int userns = -1;
-	int r;
+	return m->uid_maps.n || m->gid_maps.n;
+}
 
-	if (!m->uid_maps.n && !m->gid_maps.n)
-		return 0;
-	userns = mapped_userns(m, err);
+/* The mount itself, and with idmap_tree what is below it: without a way around for what cannot be. */
+static int map_exactly(const struct mount_item *m, int fd, int container, struct error *err)
+{
+	auto_fd int own = has_own_maps(m) ? mapped_userns(m, err) : -1;
+	int userns = has_own_maps(m) ? own : container, r;
+
+	if (has_own_maps(m) && own < 0)
+		return fd_steal(&own);
 	if (userns < 0)
-		return fd_steal(&userns);
+		return err_set_kind(err, -EINVAL, ERR_USAGE,
+				    "idmap %s: neither it nor the container has id maps", m->source);
 	r = mnt_set(fd, m->idmap_tree, 0, 0, userns);
 	if (r == -EINVAL)
-		return err_set_kind(err, r, ERR_UNSUPPORTED,
-				    "mount source %s: its filesystem cannot be idmapped", m->source);
+		return err_set_kind(err, r, ERR_UNSUPPORTED, "mount source %s: its filesystem cannot be idmapped",
+				    m->source);
 	return r < 0 ? err_sys(err, r, "idmap %s", m->source) : 0;
+}
+
+static int clone_source(const struct mount_item *m, struct error *err)
+{
+	int fd = mnt_clone(AT_FDCWD, m->source, m->flags & MS_REC);
+
+	if (fd >= 0)
+		return fd;
+	err_sys(err, fd, "mount source %s", m->source);
+	/* Locked to it, they would show what they cover (mount_namespaces(7)). */
+	if (fd == -EINVAL && !(m->flags & MS_REC))
+		err_hint(err, "with mounts below it that belong to another user namespace only rbind is possible");
+	return fd;
 }
 
 /* What is mounted below it is found one by one, in *below, when not all of it can be idmapped. */
 static int clone_bind(const struct mount_item *m, int userns, struct submounts *below, struct error *err)
 {
+	bool exactly = has_own_maps(m) || (m->shallow && m->idmap);
 	const struct mnt_look look = { m->shallow ? 0 : mnt_attrs(m->flags), wanted_propagation(m),
-				      m->idmap && !m->uid_maps.n && !m->gid_maps.n ? userns : -1};
-	auto_fd int fd = mnt_clone(AT_FDCWD, m->source, m->flags & MS_REC);
+				       m->idmap && !exactly ? userns : -1 };
+	auto_fd int fd = clone_source(m, err);
 	int r;
 
 	if (fd < 0)
-		return err_sys(err, fd, "mount source %s", m->source);
-	r = map_own(m, fd, err);
+		return fd_steal(&fd);
+	r = exactly ? map_exactly(m, fd, userns, err) : 0;
 	if (r < 0)
 		return r;
 	r = mnt_set(fd, true, look.attrs, look.propagation, look.userns);

@@ -113,6 +113,33 @@ static void test_remount(void **state)
 	box_run_fails(b, "mount /x: no filesystem type");
 }
 
+static int inside_locked(struct box *b)
+{
+	CHECK(in_has_flags("/vol", ST_RDONLY | ST_NOSUID | ST_NOATIME));
+	return 0;
+}
+
+/* Flags from outside stay, unless they are in the way of what is asked. */
+static void test_remount_locked(void **state)
+{
+	struct box *b = box_plain(state);
+	struct mount_item *m;
+
+	b->prepare = prepare_options;
+	box_rootless(b);
+	box_bind(b, box_path(b, "victim"), "/vol", MS_REC);
+	m = box_bind(b, "none", "/vol", MS_REMOUNT | MS_RDONLY);
+	b->inside = inside_locked;
+	box_run_ok(b);
+	m->clear = MS_NOSUID;
+	box_run_fails(b, "mount /vol: remount: Operation not permitted");
+	m->target = "/flat";
+	m->flags = 0;
+	m->source = box_path(b, "victim");
+	box_run_fails(b, "victim: Invalid argument");
+	assert_non_null(strstr(b->err.hint, "only rbind"));
+}
+
 static int inside_maps(struct box *b)
 {
 	struct stat st;
@@ -160,6 +187,36 @@ static void test_own_maps(void **state)
 	m->source = "/proc";
 	box_run_fails(b, "/proc: its filesystem cannot be idmapped");
 	assert_int_equal(b->err.kind, ERR_UNSUPPORTED);
+}
+
+static int inside_container_maps(struct box *b)
+{
+	struct stat st;
+
+	CHECK(stat("/vol/file", &st) == 0 && st.st_uid == 1000 && st.st_gid == 1000);
+	CHECK(stat("/vol/sub/file", &st) == 0 && st.st_uid == 65534);
+	CHECK(stat("/tree/sub/file", &st) == 0 && st.st_uid == 1000);
+	return 0;
+}
+
+static void test_container_maps(void **state)
+{
+	struct box *b = box_plain(state);
+	struct mount_item *m;
+
+	box_mkdir(b, box_path(b, "victim/sub"));
+	box_write(b, box_path(b, "victim/file"), "x", 0644);
+	assert_int_equal(chown(box_path(b, "victim/file"), 1000, 1000), 0);
+	assert_int_equal(fchmod(b->lower, 0777), 0);
+	b->prepare = prepare_maps;
+	m = box_bind(b, box_path(b, "victim"), "/vol", MS_REC);
+	m->idmap = m->shallow = true;
+	m = box_bind(b, box_path(b, "victim"), "/tree", MS_REC);
+	m->idmap = m->shallow = m->idmap_tree = true;
+	box_run_fails(b, "neither it nor the container has id maps");
+	b->no_userns = false;
+	b->inside = inside_container_maps;
+	box_run_ok(b);
 }
 
 static int inside_linked(struct box *b)
@@ -355,7 +412,9 @@ int main(void)
 		T(test_options),
 		T(test_options_locked),
 		T(test_remount),
+		T(test_remount_locked),
 		T(test_own_maps),
+		T(test_container_maps),
 		T(test_source_is_a_link),
 		T(test_tmpfs),
 		T(test_cgroup_of_the_host),

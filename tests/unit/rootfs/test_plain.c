@@ -227,6 +227,9 @@ static void test_propagation_of_binds(void **state)
 	box_bind(b, box_path(b, "victim"), "/un", MS_REC | MS_UNBINDABLE);
 	b->inside = inside_shared;
 	box_run_ok(b);
+	assert_int_equal(unlinkat(b->lower, "vol2", AT_REMOVEDIR), 0);
+	b->c.propagation = MS_PRIVATE | MS_REC;
+	box_run_ok(b);
 }
 
 static int inside_slave(struct box *b)
