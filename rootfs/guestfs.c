@@ -21,9 +21,11 @@
 
 bool guest_readonly_late(const struct rootfs_config *c, const struct mount_item *m)
 {
+	char path[4096];
+
 	if (!c->plain || m->kind != MOUNT_FS || !(m->flags & MS_RDONLY) || m->flags & MS_REMOUNT)
 		return false;
-	return str_eq(m->fstype, "tmpfs") || str_eq(m->target, "/dev");
+	return str_eq(m->fstype, "tmpfs") || (path_normalize(m->target, path) == 0 && str_eq(path, "/dev"));
 }
 
 static unsigned long mount_flags(const struct guest *g, const struct mount_item *m)

@@ -59,9 +59,13 @@ static uint64_t wanted_propagation(const struct mount_item *m)
 /* What concerns the mount itself, then the tree as a whole. */
 static int change_more(const struct mount_item *m, int fd)
 {
-	int r = m->shallow ? mnt_change(fd, false, mnt_attrs(m->flags), mnt_attrs(m->clear))
-			   : mnt_change(fd, false, 0, mnt_attrs(m->clear & ~m->flags));
+	uint64_t set = m->shallow ? mnt_attrs(m->flags) : 0, clear = mnt_attrs(m->clear & ~m->flags);
+	int r;
 
+	/* The absence of the other access time modes. */
+	if (m->shallow && m->flags & MS_RELATIME)
+		clear |= MOUNT_ATTR__ATIME;
+	r = mnt_change(fd, false, set, clear);
 	return r < 0 ? r : mnt_change(fd, true, m->rec_set, m->rec_clear);
 }
 
@@ -313,7 +317,8 @@ int rootfs_stage_sources(const struct rootfs_config *c, int stage, int host_mntn
 			*err = back;
 		return r_back;
 	}
-	if (r == 0 && userns >= 0)
+	/* An OCI configuration asks for the host's node as it is. */
+	if (r == 0 && userns >= 0 && !c->plain)
 		r = own_nodes(c, &s, err);
 	if (r == 0)
 		r = join_all(&s, err);

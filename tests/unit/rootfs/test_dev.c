@@ -240,6 +240,26 @@ static void test_made_in_dev_of_image(void **state)
 	box_expect_empty(b, "victim");
 }
 
+static int inside_as_it_is(struct box *b)
+{
+	CHECK(in_is_device("/dev/loop", 10, 237) && is_made("/dev/loop", S_IFCHR | 0660, 65534, 65534));
+	return 0;
+}
+
+/* Bound, a node keeps its owner: container root is not who may open it. */
+static void test_bound_in_userns(void **state)
+{
+	struct box *b = plain(state);
+	const char *path = box_path(b, "victim/loop");
+
+	if (mknod(path, S_IFCHR | 0660, makedev(10, 237)) < 0 || chmod(path, 0660) < 0)
+		skip();
+	b->no_userns = false;
+	add_device(b, path, "/dev/loop", 10, 237);
+	b->inside = inside_as_it_is;
+	box_run_ok(b);
+}
+
 static int inside_bound(struct box *b)
 {
 	CHECK(in_is_device("/dev/null", 1, 3) && in_writes("/dev/null", "x"));
@@ -278,7 +298,7 @@ int main(void)
 		T(test_links_in_dev_of_image),	 T(test_folder_of_node_is_a_link),
 		T(test_folder_in_place_of_node), T(test_outside_of_dev),
 		T(test_made),			 T(test_made_in_dev_of_image),
-		T(test_made_in_userns),
+		T(test_made_in_userns),		 T(test_bound_in_userns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

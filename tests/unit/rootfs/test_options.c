@@ -29,6 +29,7 @@ static int inside_options(struct box *b)
 	CHECK(!in_has_flags("/tree/sub", ST_NOEXEC));
 	CHECK(!in_has_flags("/clear", ST_NOSUID) && !in_has_flags("/clear", ST_NOATIME) && in_has_flags("/clear/sub", ST_NOEXEC));
 	CHECK(in_has_flags("/old", ST_NOSUID | ST_NOATIME) && in_has_flags("/old/sub", ST_NOEXEC));
+	CHECK(in_has_flags("/again", ST_RELATIME | ST_NOSUID) && !in_has_flags("/again", ST_NOATIME));
 	CHECK(in_has_flags("/fs", ST_NODEV) && in_has_flags("/relatime", ST_RELATIME) && !in_has_flags("/relatime", ST_NOATIME));
 	return 0;
 }
@@ -48,6 +49,7 @@ static void add_options(struct box *b)
 	box_bind(b, victim, "/old", MS_REC)->shallow = true;
 	m = box_bind(b, victim, "/relatime", MS_REC);
 	m->rec_clear = MOUNT_ATTR_NOATIME;
+	box_bind(b, victim, "/again", MS_REC | MS_RELATIME)->shallow = true;
 	m = box_fs(b, "tmpfs", "/fs", NULL, 0);
 	m->rec_set = MOUNT_ATTR_NODEV;
 	b->prepare = prepare_options;
@@ -270,7 +272,7 @@ static void test_tmpfs(void **state)
 	box_bind(b, box_path(b, "victim"), "/run/in", 0);
 	box_fs(b, "tmpfs", "/opt", "mode=700", 0);
 	box_fs(b, "tmpfs", "/made", NULL, 0);
-	box_fs(b, "tmpfs", "/dev", NULL, MS_RDONLY);
+	box_fs(b, "tmpfs", "//dev/", NULL, MS_RDONLY);
 	*arena_push(&b->arena, &b->c.devices) = (struct dev_item){
 		.path = "/dev/null", .target = "/dev/null", .type = 'c', .major = 1, .minor = 3, .make = true, .mode = 0666
 	};
