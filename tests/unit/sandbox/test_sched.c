@@ -89,7 +89,7 @@ static int scheduler(void *arg)
 	CHECK(getpriority(PRIO_PROCESS, 0) == 5);
 	c.sched.policy = 77;
 	CHECK(sched_apply(&c, &err) == -EINVAL && strstr(err.text, "scheduling policy"));
-	c.sched = (struct sandbox_sched){ .set = true, .flags = 1 /* SCHED_FLAG_RESET_ON_FORK */ };
+	c.sched = (struct sandbox_sched){ .set = true, .nice = 5, .flags = 1 /* SCHED_FLAG_RESET_ON_FORK */ };
 	CHECK(sched_apply(&c, &err) == 0 && sched_getscheduler(0) == (SCHED_OTHER | SCHED_RESET_ON_FORK));
 	return 0;
 }
