@@ -38,7 +38,7 @@ static bool is_suffix(const char *s)
 
 static int decode_version(const json *j, struct oci_decode *d, struct error *err)
 {
-	unsigned long part[3] = {0};
+	unsigned long part[3] = { 0 };
 	const char *s;
 	int r = oci_get_str(j, "ociVersion", &d->c->arena, &d->c->version, err);
 
@@ -113,7 +113,7 @@ static int decode_annotation(const char *name, const json *value, void *ctx, str
 	if (!*name)
 		return oci_bad(err, "\"\": a name must not be empty");
 	*arena_push(&c->arena, &c->annotations) =
-		(struct oci_pair){arena_str(&c->arena, name), arena_str(&c->arena, json_str(value))};
+		(struct oci_pair){ arena_str(&c->arena, name), arena_str(&c->arena, json_str(value)) };
 	return 0;
 }
 
@@ -224,7 +224,7 @@ static int (*const parts[])(const json *, struct oci_decode *, struct error *) =
 
 static struct oci_config defaults(void)
 {
-	struct oci_config c = {0};
+	struct oci_config c = { 0 };
 
 	c.cgroup.limits = CG_LIMITS_NONE;
 	c.rootfs.plain = true;
@@ -238,7 +238,7 @@ static struct oci_config defaults(void)
 int oci_config_decode(const json *j, const struct oci_input *in, struct oci_config *ret, struct error *err)
 {
 	struct oci_config c = defaults();
-	struct oci_decode d = {.in = in, .c = &c};
+	struct oci_decode d = { .in = in, .c = &c };
 	int r = 0;
 
 	if (json_kind_of(j) != JSON_OBJECT)
@@ -257,5 +257,5 @@ int oci_config_decode(const json *j, const struct oci_input *in, struct oci_conf
 void oci_config_done(struct oci_config *c)
 {
 	arena_done(&c->arena);
-	*c = (struct oci_config){0};
+	*c = (struct oci_config){ 0 };
 }

@@ -13,27 +13,27 @@
 #define MPOL_WEIGHTED_INTERLEAVE_ 6
 
 const struct oci_word oci_mempolicy_modes[] = {
-	{"MPOL_BIND", MPOL_BIND},
-	{"MPOL_DEFAULT", MPOL_DEFAULT},
-	{"MPOL_INTERLEAVE", MPOL_INTERLEAVE},
-	{"MPOL_LOCAL", MPOL_LOCAL},
-	{"MPOL_PREFERRED", MPOL_PREFERRED},
-	{"MPOL_PREFERRED_MANY", MPOL_PREFERRED_MANY},
-	{"MPOL_WEIGHTED_INTERLEAVE", MPOL_WEIGHTED_INTERLEAVE_},
-	{NULL, 0},
+	{ "MPOL_BIND", MPOL_BIND },
+	{ "MPOL_DEFAULT", MPOL_DEFAULT },
+	{ "MPOL_INTERLEAVE", MPOL_INTERLEAVE },
+	{ "MPOL_LOCAL", MPOL_LOCAL },
+	{ "MPOL_PREFERRED", MPOL_PREFERRED },
+	{ "MPOL_PREFERRED_MANY", MPOL_PREFERRED_MANY },
+	{ "MPOL_WEIGHTED_INTERLEAVE", MPOL_WEIGHTED_INTERLEAVE_ },
+	{ NULL, 0 },
 };
 
 const struct oci_word oci_mempolicy_flags[] = {
-	{"MPOL_F_NUMA_BALANCING", MPOL_F_NUMA_BALANCING},
-	{"MPOL_F_RELATIVE_NODES", MPOL_F_RELATIVE_NODES},
-	{"MPOL_F_STATIC_NODES", MPOL_F_STATIC_NODES},
-	{NULL, 0},
+	{ "MPOL_F_NUMA_BALANCING", MPOL_F_NUMA_BALANCING },
+	{ "MPOL_F_RELATIVE_NODES", MPOL_F_RELATIVE_NODES },
+	{ "MPOL_F_STATIC_NODES", MPOL_F_STATIC_NODES },
+	{ NULL, 0 },
 };
 
 static const struct oci_word personalities[] = {
-	{"LINUX", PER_LINUX},
-	{"LINUX32", PER_LINUX32},
-	{NULL, 0},
+	{ "LINUX", PER_LINUX },
+	{ "LINUX32", PER_LINUX32 },
+	{ NULL, 0 },
 };
 
 /* Where the first separator is a slash, slashes separate: sysctl.d(5). */
@@ -90,7 +90,7 @@ static bool is_interface_name(const char *s)
 static int decode_netdev(const char *name, const json *value, void *ctx, struct error *err)
 {
 	struct oci_config *c = ctx;
-	struct oci_netdev dev = {0};
+	struct oci_netdev dev = { 0 };
 	int r;
 
 	if (!is_interface_name(name))
@@ -139,7 +139,7 @@ static int decode_paths(const json *section, const char *key, struct oci_config 
 
 static int decode_rdt_members(const json *o, struct oci_config *c, struct error *err)
 {
-	static const char *const monitors[] = {"enableMonitoring", "enableCMT", "enableMBM"};
+	static const char *const monitors[] = { "enableMonitoring", "enableCMT", "enableMBM" };
 	struct oci_rdt *rdt = &c->rdt;
 	int r;
 

@@ -11,9 +11,9 @@
 
 /* In alphabetical order. */
 const struct oci_word oci_namespaces[] = {
-	{"cgroup", CLONE_NEWCGROUP}, {"ipc", CLONE_NEWIPC}, {"mount", CLONE_NEWNS},
-	{"network", CLONE_NEWNET},   {"pid", CLONE_NEWPID}, {"time", CLONE_NEWTIME},
-	{"user", CLONE_NEWUSER},     {"uts", CLONE_NEWUTS}, {NULL, 0},
+	{ "cgroup", CLONE_NEWCGROUP }, { "ipc", CLONE_NEWIPC }, { "mount", CLONE_NEWNS },
+	{ "network", CLONE_NEWNET },   { "pid", CLONE_NEWPID }, { "time", CLONE_NEWTIME },
+	{ "user", CLONE_NEWUSER },     { "uts", CLONE_NEWUTS }, { NULL, 0 },
 };
 
 bool oci_has_ns(const struct sandbox_config *s, uint32_t ns)
@@ -42,7 +42,7 @@ static int decode_namespace(const json *item, void *ctx, struct error *err)
 		return r;
 	if (path)
 		*arena_push(&c->arena, &c->sandbox.joins) =
-			(struct sandbox_join){.ns = (uint32_t)ns, .path = path};
+			(struct sandbox_join){ .ns = (uint32_t)ns, .path = path };
 	else
 		c->sandbox.namespaces |= ns;
 	return 0;
@@ -78,7 +78,7 @@ static int check_maps(const struct sandbox_config *s, const struct oci_maps *uid
 static int decode_maps(const json *section, struct oci_config *c, struct error *err)
 {
 	struct sandbox_config *s = &c->sandbox;
-	struct oci_maps uids = {0}, gids = {0};
+	struct oci_maps uids = { 0 }, gids = { 0 };
 	uint32_t base = 0;
 	int r;
 

@@ -113,7 +113,7 @@ static int decode_user(const json *process, struct decode_process *d, struct err
 static int decode_rlimit(const json *item, void *ctx, struct error *err)
 {
 	struct decode_process *d = ctx;
-	struct sandbox_rlimit limit = {0};
+	struct sandbox_rlimit limit = { 0 };
 	const char *type = NULL;
 	int r = json_get_str(item, "type", &type, err), soft, hard;
 
@@ -176,7 +176,7 @@ static int decode_cap_set(const json *caps, const char *key, uint64_t *ret, stru
 /* One warning for all of them, each named once, as long as there is room. */
 static void warn_unknown(const struct strv *unknown, struct arena *a, struct strv *ret)
 {
-	cleanup(strbuf_done) struct strbuf names = {0};
+	cleanup(strbuf_done) struct strbuf names = { 0 };
 
 	for (size_t i = 0; i < unknown->n && names.len < 400; i++) {
 		bool seen = false;
@@ -197,10 +197,10 @@ static void warn_unknown(const struct strv *unknown, struct arena *a, struct str
 int oci_caps_decode(const json *caps, struct arena *a, struct sandbox_config *ret, struct strv *ret_warnings,
 		    struct error *err)
 {
-	static const char *const keys[] = {"bounding", "effective", "permitted", "inheritable", "ambient"};
-	uint64_t sets[ARRAY_SIZE(keys)] = {0};
+	static const char *const keys[] = { "bounding", "effective", "permitted", "inheritable", "ambient" };
+	uint64_t sets[ARRAY_SIZE(keys)] = { 0 };
 	auto_free const char **names = NULL;
-	struct strv unknown = {0};
+	struct strv unknown = { 0 };
 	size_t n = 0;
 	const json *arr;
 
@@ -260,7 +260,7 @@ static struct sandbox_config without_process(const struct sandbox_config *old)
 	s.rlimits.v = NULL;
 	s.rlimits.n = 0;
 	s.oom_score_adj = INT32_MIN;
-	s.sched = (struct sandbox_sched){0};
+	s.sched = (struct sandbox_sched){ 0 };
 	s.ioprio = 0;
 	s.cpus_initial = s.cpus_final = s.apparmor = s.selinux = NULL;
 	return s;
@@ -271,7 +271,7 @@ int oci_process_decode(const json *process, struct arena *a, struct process_conf
 		       struct error *err)
 {
 	struct strv warnings = *ret_warnings;
-	struct decode_process d = {.a = a, .s = without_process(ret_sandbox), .warnings = &warnings};
+	struct decode_process d = { .a = a, .s = without_process(ret_sandbox), .warnings = &warnings };
 	int r;
 
 	if (json_kind_of(process) != JSON_OBJECT)

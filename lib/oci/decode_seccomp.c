@@ -11,11 +11,11 @@
 
 /* In alphabetical order. */
 const struct oci_word oci_seccomp_flags[] = {
-	{"SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG},
-	{"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
-	{"SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC},
-	{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV},
-	{NULL, 0},
+	{ "SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG },
+	{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW },
+	{ "SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC },
+	{ "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV },
+	{ NULL, 0 },
 };
 
 struct look {
@@ -82,7 +82,7 @@ int oci_seccomp_decode(const json *section, struct oci_decode *d, struct error *
 {
 	struct oci_config *c = d->c;
 	auto_free char *text = NULL;
-	struct look l = {0};
+	struct look l = { 0 };
 	const json *o = NULL;
 	int r = json_get_obj(section, "seccomp", &o, err);
 

@@ -9,21 +9,23 @@
 #define MODE_MASK 07777
 
 static const struct dev_item default_devices[] = {
-	{.path = "/dev/null", .type = 'c', .major = 1, .minor = 3},
-	{.path = "/dev/random", .type = 'c', .major = 1, .minor = 8},
-	{.path = "/dev/full", .type = 'c', .major = 1, .minor = 7},
-	{.path = "/dev/tty", .type = 'c', .major = 5, .minor = 0},
-	{.path = "/dev/zero", .type = 'c', .major = 1, .minor = 5},
-	{.path = "/dev/urandom", .type = 'c', .major = 1, .minor = 9},
+	{ .path = "/dev/null", .type = 'c', .major = 1, .minor = 3 },
+	{ .path = "/dev/random", .type = 'c', .major = 1, .minor = 8 },
+	{ .path = "/dev/full", .type = 'c', .major = 1, .minor = 7 },
+	{ .path = "/dev/tty", .type = 'c', .major = 5, .minor = 0 },
+	{ .path = "/dev/zero", .type = 'c', .major = 1, .minor = 5 },
+	{ .path = "/dev/urandom", .type = 'c', .major = 1, .minor = 9 },
 };
 
 static const struct link_item default_links[] = {
-	{"/proc/self/fd", "/dev/fd"},	    {"/proc/self/fd/0", "/dev/stdin"},
-	{"/proc/self/fd/1", "/dev/stdout"}, {"/proc/self/fd/2", "/dev/stderr"},
-	{"pts/ptmx", "/dev/ptmx"},
+	{ "/proc/self/fd", "/dev/fd" },	      { "/proc/self/fd/0", "/dev/stdin" },
+	{ "/proc/self/fd/1", "/dev/stdout" }, { "/proc/self/fd/2", "/dev/stderr" },
+	{ "pts/ptmx", "/dev/ptmx" },
 };
 
-static const struct oci_word types[] = {{"b", 'b'}, {"c", 'c'}, {"u", 'c'}, {"p", 'p'}, {NULL, 0}};
+static const struct oci_word types[] = {
+	{ "b", 'b' }, { "c", 'c' }, { "u", 'c' }, { "p", 'p' }, { NULL, 0 }
+};
 
 /* A node made in a user namespace cannot be opened, and need not be makeable at all; a pipe can be made by
  * everybody. */
@@ -63,7 +65,7 @@ static int decode_number(const json *item, const char *key, char type, uint32_t 
 static int decode_device(const json *item, void *ctx, struct error *err)
 {
 	struct oci_decode *d = ctx;
-	struct dev_item dev = {.mode = NODE_MODE};
+	struct dev_item dev = { .mode = NODE_MODE };
 	uint64_t type = 0;
 	int r = oci_get_word(item, "type", types, &type, err);
 

@@ -73,9 +73,9 @@ static json *supported_flags(void)
 
 static json *seccomp(const struct oci_features_input *in)
 {
-	static const char *const operators[] = {"SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT",
-						"SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
-						"SCMP_CMP_NE"};
+	static const char *const operators[] = { "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT",
+						 "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
+						 "SCMP_CMP_NE" };
 	json *o = enabled(true);
 
 	json_add_strv(o, "actions", in->seccomp_actions);
@@ -134,7 +134,7 @@ static json *annotations(const struct oci_features_input *in)
 
 json *oci_features(const struct oci_features_input *in)
 {
-	static const char *const unsafe[] = {"bundle", "org.systemd.property.", "org.criu.config"};
+	static const char *const unsafe[] = { "bundle", "org.systemd.property.", "org.criu.config" };
 	json *o = json_new_obj();
 
 	json_add_str(o, "ociVersionMin", OLDEST);

@@ -21,7 +21,7 @@ static int decode_hook(const json *item, void *ctx, struct error *err)
 {
 	struct decode_hooks *d = ctx;
 	struct arena *a = &d->c->arena;
-	struct hook_item hook = {0};
+	struct hook_item hook = { 0 };
 	int64_t seconds = 0;
 	int r = oci_get_abs(item, "path", a, &hook.path, err);
 
@@ -46,7 +46,7 @@ int oci_hooks_decode(const json *j, struct oci_decode *d, struct error *err)
 	if (r <= 0)
 		return r;
 	for (enum oci_hook kind = OCI_PRESTART; kind < OCI_HOOKS; kind++) {
-		struct decode_hooks h = {.c = d->c, .kind = kind};
+		struct decode_hooks h = { .c = d->c, .kind = kind };
 
 		r = oci_each(hooks, oci_hook_names[kind], decode_hook, &h, err);
 		if (r < 0)

@@ -13,7 +13,7 @@ struct decode_maps {
 
 static int decode_map(const json *item, void *ctx, struct error *err)
 {
-	static const char *const keys[] = {"containerID", "hostID", "size"};
+	static const char *const keys[] = { "containerID", "hostID", "size" };
 	struct decode_maps *d = ctx;
 	uint32_t v[3];
 
@@ -31,7 +31,7 @@ static int decode_map(const json *item, void *ctx, struct error *err)
 		if ((uint64_t)v[i] + v[2] >= ID_END)
 			return oci_bad(err, "size: %u ids from %s %u are more than there are", v[2], keys[i],
 				       v[i]);
-	*arena_push(d->a, &d->maps) = (struct id_map){.inside = v[0], .outside = v[1], .count = v[2]};
+	*arena_push(d->a, &d->maps) = (struct id_map){ .inside = v[0], .outside = v[1], .count = v[2] };
 	return 0;
 }
 
@@ -57,7 +57,7 @@ static int check_overlap(const struct oci_maps *m, const char *key, struct error
 
 int oci_maps_decode(const json *o, const char *key, struct arena *a, struct oci_maps *ret, struct error *err)
 {
-	struct decode_maps d = {.a = a};
+	struct decode_maps d = { .a = a };
 	const json *arr = NULL;
 	int r = json_get_arr(o, key, &arr, err);
 

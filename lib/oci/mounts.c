@@ -15,15 +15,15 @@
 #define PROPAGATION (MS_SHARED | MS_SLAVE | MS_PRIVATE | MS_UNBINDABLE)
 
 const struct oci_word oci_propagations[] = {
-	{"private", MS_PRIVATE},
-	{"rprivate", MS_PRIVATE | MS_REC},
-	{"rshared", MS_SHARED | MS_REC},
-	{"rslave", MS_SLAVE | MS_REC},
-	{"runbindable", MS_UNBINDABLE | MS_REC},
-	{"shared", MS_SHARED},
-	{"slave", MS_SLAVE},
-	{"unbindable", MS_UNBINDABLE},
-	{NULL, 0},
+	{ "private", MS_PRIVATE },
+	{ "rprivate", MS_PRIVATE | MS_REC },
+	{ "rshared", MS_SHARED | MS_REC },
+	{ "rslave", MS_SLAVE | MS_REC },
+	{ "runbindable", MS_UNBINDABLE | MS_REC },
+	{ "shared", MS_SHARED },
+	{ "slave", MS_SLAVE },
+	{ "unbindable", MS_UNBINDABLE },
+	{ NULL, 0 },
 };
 
 enum option_kind { SET, CLEAR, PROPAGATE, REC_SET, REC_CLEAR, REC_ATIME, COPY_UP, IDMAP, IDMAP_TREE };
@@ -33,68 +33,68 @@ static const struct mount_option {
 	enum option_kind kind;
 	uint64_t flag;
 } options[] = {
-	{"async", CLEAR, MS_SYNCHRONOUS},
-	{"atime", CLEAR, MS_NOATIME},
-	{"bind", SET, MS_BIND},
-	{"defaults", SET, 0},
-	{"dev", CLEAR, MS_NODEV},
-	{"diratime", CLEAR, MS_NODIRATIME},
-	{"dirsync", SET, MS_DIRSYNC},
-	{"exec", CLEAR, MS_NOEXEC},
-	{"idmap", IDMAP, 0},
-	{"iversion", SET, MS_I_VERSION},
-	{"lazytime", SET, MS_LAZYTIME},
-	{"loud", CLEAR, MS_SILENT},
-	{"mand", SET, MS_MANDLOCK},
-	{"noatime", SET, MS_NOATIME},
-	{"nodev", SET, MS_NODEV},
-	{"nodiratime", SET, MS_NODIRATIME},
-	{"noexec", SET, MS_NOEXEC},
-	{"noiversion", CLEAR, MS_I_VERSION},
-	{"nolazytime", CLEAR, MS_LAZYTIME},
-	{"nomand", CLEAR, MS_MANDLOCK},
-	{"norelatime", CLEAR, MS_RELATIME},
-	{"nostrictatime", CLEAR, MS_STRICTATIME},
-	{"nosuid", SET, MS_NOSUID},
-	{"nosymfollow", SET, MS_NOSYMFOLLOW},
-	{"private", PROPAGATE, MS_PRIVATE},
-	{"ratime", REC_ATIME, 0},
-	{"rbind", SET, MS_BIND | MS_REC},
-	{"rdev", REC_CLEAR, MOUNT_ATTR_NODEV},
-	{"rdiratime", REC_CLEAR, MOUNT_ATTR_NODIRATIME},
-	{"relatime", SET, MS_RELATIME},
-	{"remount", SET, MS_REMOUNT},
-	{"rexec", REC_CLEAR, MOUNT_ATTR_NOEXEC},
-	{"ridmap", IDMAP_TREE, 0},
-	{"rnoatime", REC_ATIME, MOUNT_ATTR_NOATIME},
-	{"rnodev", REC_SET, MOUNT_ATTR_NODEV},
-	{"rnodiratime", REC_SET, MOUNT_ATTR_NODIRATIME},
-	{"rnoexec", REC_SET, MOUNT_ATTR_NOEXEC},
-	{"rnorelatime", REC_SET, 0},
-	{"rnostrictatime", REC_ATIME, 0},
-	{"rnosuid", REC_SET, MOUNT_ATTR_NOSUID},
-	{"rnosymfollow", REC_SET, MOUNT_ATTR_NOSYMFOLLOW},
-	{"ro", SET, MS_RDONLY},
-	{"rprivate", PROPAGATE, MS_PRIVATE},
-	{"rrelatime", REC_ATIME, 0},
-	{"rro", REC_SET, MOUNT_ATTR_RDONLY},
-	{"rrw", REC_CLEAR, MOUNT_ATTR_RDONLY},
-	{"rshared", PROPAGATE, MS_SHARED},
-	{"rslave", PROPAGATE, MS_SLAVE},
-	{"rstrictatime", REC_ATIME, MOUNT_ATTR_STRICTATIME},
-	{"rsuid", REC_CLEAR, MOUNT_ATTR_NOSUID},
-	{"rsymfollow", REC_CLEAR, MOUNT_ATTR_NOSYMFOLLOW},
-	{"runbindable", PROPAGATE, MS_UNBINDABLE},
-	{"rw", CLEAR, MS_RDONLY},
-	{"shared", PROPAGATE, MS_SHARED},
-	{"silent", SET, MS_SILENT},
-	{"slave", PROPAGATE, MS_SLAVE},
-	{"strictatime", SET, MS_STRICTATIME},
-	{"suid", CLEAR, MS_NOSUID},
-	{"symfollow", CLEAR, MS_NOSYMFOLLOW},
-	{"sync", SET, MS_SYNCHRONOUS},
-	{"tmpcopyup", COPY_UP, 0},
-	{"unbindable", PROPAGATE, MS_UNBINDABLE},
+	{ "async", CLEAR, MS_SYNCHRONOUS },
+	{ "atime", CLEAR, MS_NOATIME },
+	{ "bind", SET, MS_BIND },
+	{ "defaults", SET, 0 },
+	{ "dev", CLEAR, MS_NODEV },
+	{ "diratime", CLEAR, MS_NODIRATIME },
+	{ "dirsync", SET, MS_DIRSYNC },
+	{ "exec", CLEAR, MS_NOEXEC },
+	{ "idmap", IDMAP, 0 },
+	{ "iversion", SET, MS_I_VERSION },
+	{ "lazytime", SET, MS_LAZYTIME },
+	{ "loud", CLEAR, MS_SILENT },
+	{ "mand", SET, MS_MANDLOCK },
+	{ "noatime", SET, MS_NOATIME },
+	{ "nodev", SET, MS_NODEV },
+	{ "nodiratime", SET, MS_NODIRATIME },
+	{ "noexec", SET, MS_NOEXEC },
+	{ "noiversion", CLEAR, MS_I_VERSION },
+	{ "nolazytime", CLEAR, MS_LAZYTIME },
+	{ "nomand", CLEAR, MS_MANDLOCK },
+	{ "norelatime", CLEAR, MS_RELATIME },
+	{ "nostrictatime", CLEAR, MS_STRICTATIME },
+	{ "nosuid", SET, MS_NOSUID },
+	{ "nosymfollow", SET, MS_NOSYMFOLLOW },
+	{ "private", PROPAGATE, MS_PRIVATE },
+	{ "ratime", REC_ATIME, 0 },
+	{ "rbind", SET, MS_BIND | MS_REC },
+	{ "rdev", REC_CLEAR, MOUNT_ATTR_NODEV },
+	{ "rdiratime", REC_CLEAR, MOUNT_ATTR_NODIRATIME },
+	{ "relatime", SET, MS_RELATIME },
+	{ "remount", SET, MS_REMOUNT },
+	{ "rexec", REC_CLEAR, MOUNT_ATTR_NOEXEC },
+	{ "ridmap", IDMAP_TREE, 0 },
+	{ "rnoatime", REC_ATIME, MOUNT_ATTR_NOATIME },
+	{ "rnodev", REC_SET, MOUNT_ATTR_NODEV },
+	{ "rnodiratime", REC_SET, MOUNT_ATTR_NODIRATIME },
+	{ "rnoexec", REC_SET, MOUNT_ATTR_NOEXEC },
+	{ "rnorelatime", REC_SET, 0 },
+	{ "rnostrictatime", REC_ATIME, 0 },
+	{ "rnosuid", REC_SET, MOUNT_ATTR_NOSUID },
+	{ "rnosymfollow", REC_SET, MOUNT_ATTR_NOSYMFOLLOW },
+	{ "ro", SET, MS_RDONLY },
+	{ "rprivate", PROPAGATE, MS_PRIVATE },
+	{ "rrelatime", REC_ATIME, 0 },
+	{ "rro", REC_SET, MOUNT_ATTR_RDONLY },
+	{ "rrw", REC_CLEAR, MOUNT_ATTR_RDONLY },
+	{ "rshared", PROPAGATE, MS_SHARED },
+	{ "rslave", PROPAGATE, MS_SLAVE },
+	{ "rstrictatime", REC_ATIME, MOUNT_ATTR_STRICTATIME },
+	{ "rsuid", REC_CLEAR, MOUNT_ATTR_NOSUID },
+	{ "rsymfollow", REC_CLEAR, MOUNT_ATTR_NOSYMFOLLOW },
+	{ "runbindable", PROPAGATE, MS_UNBINDABLE },
+	{ "rw", CLEAR, MS_RDONLY },
+	{ "shared", PROPAGATE, MS_SHARED },
+	{ "silent", SET, MS_SILENT },
+	{ "slave", PROPAGATE, MS_SLAVE },
+	{ "strictatime", SET, MS_STRICTATIME },
+	{ "suid", CLEAR, MS_NOSUID },
+	{ "symfollow", CLEAR, MS_NOSYMFOLLOW },
+	{ "sync", SET, MS_SYNCHRONOUS },
+	{ "tmpcopyup", COPY_UP, 0 },
+	{ "unbindable", PROPAGATE, MS_UNBINDABLE },
 };
 
 const char *oci_mount_option(size_t i)
@@ -152,7 +152,7 @@ static void take_option(const struct mount_option *o, struct mount_item *m)
 
 static int decode_options(const json *mount, struct arena *a, struct mount_item *m, struct error *err)
 {
-	cleanup(strbuf_done) struct strbuf data = {0};
+	cleanup(strbuf_done) struct strbuf data = { 0 };
 	const json *arr = NULL;
 	int r = json_get_arr(mount, "options", &arr, err);
 
@@ -239,7 +239,7 @@ static int decode_type(const json *mount, struct arena *a, struct mount_item *m,
 
 static int decode_maps(const json *mount, struct arena *a, struct mount_item *m, struct error *err)
 {
-	struct oci_maps uids = {0}, gids = {0};
+	struct oci_maps uids = { 0 }, gids = { 0 };
 	int r = oci_maps_decode(mount, "uidMappings", a, &uids, err);
 
 	if (r == 0)
@@ -264,7 +264,7 @@ static int decode_maps(const json *mount, struct arena *a, struct mount_item *m,
 int oci_mount_decode(const json *mount, const char *bundle, struct arena *a, struct mount_item *ret,
 		     struct error *err)
 {
-	struct mount_item m = {.create = true};
+	struct mount_item m = { .create = true };
 	int r;
 
 	if ((r = decode_target(mount, a, &m, err)) < 0 || (r = decode_options(mount, a, &m, err)) < 0 ||

@@ -58,7 +58,7 @@ static void add_map(struct strbuf *b, const char *key, uint32_t id)
 
 json *oci_spec_template(bool rootless, uint32_t uid, uint32_t gid)
 {
-	cleanup(strbuf_done) struct strbuf b = {0};
+	cleanup(strbuf_done) struct strbuf b = { 0 };
 
 	strbuf_add(&b, head);
 	strbuf_add(&b, rootless ? mounts_rootless : mounts_root);

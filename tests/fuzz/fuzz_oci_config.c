@@ -82,9 +82,9 @@ static void check_error(const struct error *err)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct oci_input in = {.bundle = "/bundle", .rootless = size & 1};
+	const struct oci_input in = { .bundle = "/bundle", .rootless = size & 1 };
 	struct oci_config c, before;
-	struct error err = {0};
+	struct error err = { 0 };
 	auto_json json *j = json_parse_bounded((const char *)data, size, NESTED_MAX, &err);
 
 	if (!j)

@@ -50,11 +50,11 @@ static void check_process(const struct process_config *p)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sandbox_config s = {.namespaces = NAMESPACES}, s_before = s;
-	struct process_config p = {.umask = 1}, p_before = p;
-	struct strv warnings = {0};
-	struct error err = {0};
-	struct arena a = {0};
+	struct sandbox_config s = { .namespaces = NAMESPACES }, s_before = s;
+	struct process_config p = { .umask = 1 }, p_before = p;
+	struct strv warnings = { 0 };
+	struct error err = { 0 };
+	struct arena a = { 0 };
 	bool terminal = false;
 	auto_json json *j = json_parse_bounded((const char *)data, size, NESTED_MAX, &err);
 	int r;

@@ -19,10 +19,10 @@ static void test_defaults(void **state unused)
 	static const struct {
 		const char *path;
 		uint32_t major, minor;
-	} nodes[] = {{"/dev/null", 1, 3},   {"/dev/zero", 1, 5},    {"/dev/full", 1, 7},
-		     {"/dev/random", 1, 8}, {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0}};
-	static const char *const links[] = {"/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr",
-					    "/dev/ptmx"};
+	} nodes[] = { { "/dev/null", 1, 3 },   { "/dev/zero", 1, 5 },	 { "/dev/full", 1, 7 },
+		      { "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 } };
+	static const char *const links[] = { "/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr",
+					     "/dev/ptmx" };
 	struct oci_config c = decode_section("");
 
 	assert_int_equal(c.rootfs.devices.n, ARRAY_SIZE(nodes));
@@ -85,7 +85,7 @@ static void test_bound(void **state unused)
 
 static void test_dev_of_host(void **state unused)
 {
-	static const char *const same[] = {"/dev", "/dev/", "dev", "/x/../dev"};
+	static const char *const same[] = { "/dev", "/dev/", "dev", "/x/../dev" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(same); i++) {
 		auto_free char *text = str_fmt("'mounts':[{'destination':'%s','source':'/dev','type':'none',"
@@ -109,25 +109,25 @@ static void test_dev_of_host(void **state unused)
 static void test_errors(void **state unused)
 {
 	static const struct rule_case cases[] = {
-		{"'devices':{}", "linux.devices: expected an array"},
-		{"'devices':[1]", "linux.devices[0]: expected an object"},
-		{"'devices':[{'path':'/dev/x'}]", "linux.devices[0].type: missing"},
-		{"'devices':[{'path':'/dev/x','type':'d'}]", "linux.devices[0].type: unknown word \"d\""},
-		{"'devices':[{'type':'p'}]", "linux.devices[0].path: missing"},
-		{"'devices':[{'type':'p','path':'x'}]",
-		 "linux.devices[0].path: \"x\" is not an absolute path"},
-		{"'devices':[{'type':'p','path':'/../x'}]", "linux.devices[0].path: \"/../x\" is no path"},
-		{"'devices':[{'type':'p','path':'/'}]", "linux.devices[0].path: \"/\" is no path"},
-		{"'devices':[{'type':'c','path':'/x','minor':1}]", "linux.devices[0].major: missing"},
-		{"'devices':[{'type':'b','path':'/x','major':1}]", "linux.devices[0].minor: missing"},
-		{"'devices':[" FUSE "},{'type':'b','path':'/x','major':-1}]",
-		 "linux.devices[1].major: expected"},
-		{"'devices':[{'type':'c','path':'/x','major':1,'minor':4294967296}]",
-		 "linux.devices[0].minor: expected"},
-		{"'devices':[" FUSE ",'fileMode':'x'}]",
-		 "linux.devices[0].fileMode: expected a whole number"},
-		{"'devices':[" FUSE ",'uid':4294967295}]", "linux.devices[0].uid: 4294967295 is no id"},
-		{"'devices':[" FUSE ",'gid':-1}]", "linux.devices[0].gid: expected a number"},
+		{ "'devices':{}", "linux.devices: expected an array" },
+		{ "'devices':[1]", "linux.devices[0]: expected an object" },
+		{ "'devices':[{'path':'/dev/x'}]", "linux.devices[0].type: missing" },
+		{ "'devices':[{'path':'/dev/x','type':'d'}]", "linux.devices[0].type: unknown word \"d\"" },
+		{ "'devices':[{'type':'p'}]", "linux.devices[0].path: missing" },
+		{ "'devices':[{'type':'p','path':'x'}]",
+		  "linux.devices[0].path: \"x\" is not an absolute path" },
+		{ "'devices':[{'type':'p','path':'/../x'}]", "linux.devices[0].path: \"/../x\" is no path" },
+		{ "'devices':[{'type':'p','path':'/'}]", "linux.devices[0].path: \"/\" is no path" },
+		{ "'devices':[{'type':'c','path':'/x','minor':1}]", "linux.devices[0].major: missing" },
+		{ "'devices':[{'type':'b','path':'/x','major':1}]", "linux.devices[0].minor: missing" },
+		{ "'devices':[" FUSE "},{'type':'b','path':'/x','major':-1}]",
+		  "linux.devices[1].major: expected" },
+		{ "'devices':[{'type':'c','path':'/x','major':1,'minor':4294967296}]",
+		  "linux.devices[0].minor: expected" },
+		{ "'devices':[" FUSE ",'fileMode':'x'}]",
+		  "linux.devices[0].fileMode: expected a whole number" },
+		{ "'devices':[" FUSE ",'uid':4294967295}]", "linux.devices[0].uid: 4294967295 is no id" },
+		{ "'devices':[" FUSE ",'gid':-1}]", "linux.devices[0].gid: expected a number" },
 	};
 
 	CHECK(sections, cases);

@@ -11,7 +11,7 @@ static struct mount_item decode_mount(struct arena *a, const char *members)
 {
 	auto_free char *text = str_fmt("{%s}", members);
 	auto_json json *j = parse_text(text);
-	struct error err = {0};
+	struct error err = { 0 };
 	struct mount_item m;
 
 	if (oci_mount_decode(j, "/bundle", a, &m, &err) < 0)
@@ -33,82 +33,82 @@ struct option_case {
 };
 
 static const struct option_case option_cases[] = {
-	{"", 0, 0, 0, 0},
-	{"'defaults'", 0, 0, 0, 0},
-	{"'ro'", MS_RDONLY, 0, 0, 0},
-	{"'rw'", 0, MS_RDONLY, 0, 0},
-	{"'ro','rw'", 0, MS_RDONLY, 0, 0},
-	{"'rw','ro'", MS_RDONLY, 0, 0, 0},
-	{"'suid'", 0, MS_NOSUID, 0, 0},
-	{"'nosuid'", MS_NOSUID, 0, 0, 0},
-	{"'dev'", 0, MS_NODEV, 0, 0},
-	{"'nodev'", MS_NODEV, 0, 0, 0},
-	{"'exec'", 0, MS_NOEXEC, 0, 0},
-	{"'noexec'", MS_NOEXEC, 0, 0, 0},
-	{"'sync'", MS_SYNCHRONOUS, 0, 0, 0},
-	{"'async'", 0, MS_SYNCHRONOUS, 0, 0},
-	{"'dirsync'", MS_DIRSYNC, 0, 0, 0},
-	{"'remount'", MS_REMOUNT, 0, 0, 0},
-	{"'mand'", MS_MANDLOCK, 0, 0, 0},
-	{"'nomand'", 0, MS_MANDLOCK, 0, 0},
-	{"'atime'", 0, MS_NOATIME, 0, 0},
-	{"'noatime'", MS_NOATIME, 0, 0, 0},
-	{"'diratime'", 0, MS_NODIRATIME, 0, 0},
-	{"'nodiratime'", MS_NODIRATIME, 0, 0, 0},
-	{"'relatime'", MS_RELATIME, 0, 0, 0},
-	{"'norelatime'", 0, MS_RELATIME, 0, 0},
-	{"'strictatime'", MS_STRICTATIME, 0, 0, 0},
-	{"'nostrictatime'", 0, MS_STRICTATIME, 0, 0},
-	{"'lazytime'", MS_LAZYTIME, 0, 0, 0},
-	{"'nolazytime'", 0, MS_LAZYTIME, 0, 0},
-	{"'iversion'", MS_I_VERSION, 0, 0, 0},
-	{"'noiversion'", 0, MS_I_VERSION, 0, 0},
-	{"'silent'", MS_SILENT, 0, 0, 0},
-	{"'loud'", 0, MS_SILENT, 0, 0},
-	{"'nosymfollow'", 256, 0, 0, 0},
-	{"'symfollow'", 0, 256, 0, 0},
-	{"'bind'", 0, 0, 0, 0},
-	{"'rbind'", MS_REC, 0, 0, 0},
-	{"'private'", MS_PRIVATE, 0, 0, 0},
-	{"'rprivate'", MS_PRIVATE, 0, 0, 0},
-	{"'shared'", MS_SHARED, 0, 0, 0},
-	{"'rshared'", MS_SHARED, 0, 0, 0},
-	{"'slave'", MS_SLAVE, 0, 0, 0},
-	{"'rslave'", MS_SLAVE, 0, 0, 0},
-	{"'unbindable'", MS_UNBINDABLE, 0, 0, 0},
-	{"'runbindable'", MS_UNBINDABLE, 0, 0, 0},
-	{"'rbind','rprivate'", MS_REC | MS_PRIVATE, 0, 0, 0},
-	{"'bind','rprivate'", MS_PRIVATE, 0, 0, 0},
-	{"'shared','rslave'", MS_SLAVE, 0, 0, 0},
-	{"'rro'", REC(MOUNT_ATTR_RDONLY, 0)},
-	{"'rrw'", REC(0, MOUNT_ATTR_RDONLY)},
-	{"'rnosuid'", REC(MOUNT_ATTR_NOSUID, 0)},
-	{"'rsuid'", REC(0, MOUNT_ATTR_NOSUID)},
-	{"'rnodev'", REC(MOUNT_ATTR_NODEV, 0)},
-	{"'rdev'", REC(0, MOUNT_ATTR_NODEV)},
-	{"'rnoexec'", REC(MOUNT_ATTR_NOEXEC, 0)},
-	{"'rexec'", REC(0, MOUNT_ATTR_NOEXEC)},
-	{"'rnodiratime'", REC(MOUNT_ATTR_NODIRATIME, 0)},
-	{"'rdiratime'", REC(0, MOUNT_ATTR_NODIRATIME)},
-	{"'rnosymfollow'", REC(0x00200000, 0)},
-	{"'rsymfollow'", REC(0, 0x00200000)},
-	{"'rnoatime'", REC(MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME)},
-	{"'ratime'", REC(0, MOUNT_ATTR__ATIME)},
-	{"'rstrictatime'", REC(MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME)},
-	{"'rnostrictatime'", REC(0, MOUNT_ATTR__ATIME)},
-	{"'rrelatime'", REC(0, MOUNT_ATTR__ATIME)},
-	{"'rnorelatime'", REC(0, 0)},
-	{"'rnoatime','rrelatime'", REC(0, MOUNT_ATTR__ATIME)},
-	{"'rro','rrw'", REC(0, MOUNT_ATTR_RDONLY)},
-	{"'rrw','rro'", REC(MOUNT_ATTR_RDONLY, 0)},
-	{"'ro','nosuid','rnodev','rexec'", MS_RDONLY | MS_NOSUID, 0, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC},
+	{ "", 0, 0, 0, 0 },
+	{ "'defaults'", 0, 0, 0, 0 },
+	{ "'ro'", MS_RDONLY, 0, 0, 0 },
+	{ "'rw'", 0, MS_RDONLY, 0, 0 },
+	{ "'ro','rw'", 0, MS_RDONLY, 0, 0 },
+	{ "'rw','ro'", MS_RDONLY, 0, 0, 0 },
+	{ "'suid'", 0, MS_NOSUID, 0, 0 },
+	{ "'nosuid'", MS_NOSUID, 0, 0, 0 },
+	{ "'dev'", 0, MS_NODEV, 0, 0 },
+	{ "'nodev'", MS_NODEV, 0, 0, 0 },
+	{ "'exec'", 0, MS_NOEXEC, 0, 0 },
+	{ "'noexec'", MS_NOEXEC, 0, 0, 0 },
+	{ "'sync'", MS_SYNCHRONOUS, 0, 0, 0 },
+	{ "'async'", 0, MS_SYNCHRONOUS, 0, 0 },
+	{ "'dirsync'", MS_DIRSYNC, 0, 0, 0 },
+	{ "'remount'", MS_REMOUNT, 0, 0, 0 },
+	{ "'mand'", MS_MANDLOCK, 0, 0, 0 },
+	{ "'nomand'", 0, MS_MANDLOCK, 0, 0 },
+	{ "'atime'", 0, MS_NOATIME, 0, 0 },
+	{ "'noatime'", MS_NOATIME, 0, 0, 0 },
+	{ "'diratime'", 0, MS_NODIRATIME, 0, 0 },
+	{ "'nodiratime'", MS_NODIRATIME, 0, 0, 0 },
+	{ "'relatime'", MS_RELATIME, 0, 0, 0 },
+	{ "'norelatime'", 0, MS_RELATIME, 0, 0 },
+	{ "'strictatime'", MS_STRICTATIME, 0, 0, 0 },
+	{ "'nostrictatime'", 0, MS_STRICTATIME, 0, 0 },
+	{ "'lazytime'", MS_LAZYTIME, 0, 0, 0 },
+	{ "'nolazytime'", 0, MS_LAZYTIME, 0, 0 },
+	{ "'iversion'", MS_I_VERSION, 0, 0, 0 },
+	{ "'noiversion'", 0, MS_I_VERSION, 0, 0 },
+	{ "'silent'", MS_SILENT, 0, 0, 0 },
+	{ "'loud'", 0, MS_SILENT, 0, 0 },
+	{ "'nosymfollow'", 256, 0, 0, 0 },
+	{ "'symfollow'", 0, 256, 0, 0 },
+	{ "'bind'", 0, 0, 0, 0 },
+	{ "'rbind'", MS_REC, 0, 0, 0 },
+	{ "'private'", MS_PRIVATE, 0, 0, 0 },
+	{ "'rprivate'", MS_PRIVATE, 0, 0, 0 },
+	{ "'shared'", MS_SHARED, 0, 0, 0 },
+	{ "'rshared'", MS_SHARED, 0, 0, 0 },
+	{ "'slave'", MS_SLAVE, 0, 0, 0 },
+	{ "'rslave'", MS_SLAVE, 0, 0, 0 },
+	{ "'unbindable'", MS_UNBINDABLE, 0, 0, 0 },
+	{ "'runbindable'", MS_UNBINDABLE, 0, 0, 0 },
+	{ "'rbind','rprivate'", MS_REC | MS_PRIVATE, 0, 0, 0 },
+	{ "'bind','rprivate'", MS_PRIVATE, 0, 0, 0 },
+	{ "'shared','rslave'", MS_SLAVE, 0, 0, 0 },
+	{ "'rro'", REC(MOUNT_ATTR_RDONLY, 0) },
+	{ "'rrw'", REC(0, MOUNT_ATTR_RDONLY) },
+	{ "'rnosuid'", REC(MOUNT_ATTR_NOSUID, 0) },
+	{ "'rsuid'", REC(0, MOUNT_ATTR_NOSUID) },
+	{ "'rnodev'", REC(MOUNT_ATTR_NODEV, 0) },
+	{ "'rdev'", REC(0, MOUNT_ATTR_NODEV) },
+	{ "'rnoexec'", REC(MOUNT_ATTR_NOEXEC, 0) },
+	{ "'rexec'", REC(0, MOUNT_ATTR_NOEXEC) },
+	{ "'rnodiratime'", REC(MOUNT_ATTR_NODIRATIME, 0) },
+	{ "'rdiratime'", REC(0, MOUNT_ATTR_NODIRATIME) },
+	{ "'rnosymfollow'", REC(0x00200000, 0) },
+	{ "'rsymfollow'", REC(0, 0x00200000) },
+	{ "'rnoatime'", REC(MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME) },
+	{ "'ratime'", REC(0, MOUNT_ATTR__ATIME) },
+	{ "'rstrictatime'", REC(MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME) },
+	{ "'rnostrictatime'", REC(0, MOUNT_ATTR__ATIME) },
+	{ "'rrelatime'", REC(0, MOUNT_ATTR__ATIME) },
+	{ "'rnorelatime'", REC(0, 0) },
+	{ "'rnoatime','rrelatime'", REC(0, MOUNT_ATTR__ATIME) },
+	{ "'rro','rrw'", REC(0, MOUNT_ATTR_RDONLY) },
+	{ "'rrw','rro'", REC(MOUNT_ATTR_RDONLY, 0) },
+	{ "'ro','nosuid','rnodev','rexec'", MS_RDONLY | MS_NOSUID, 0, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC },
 };
 
 static void test_options(void **state unused)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(option_cases); i++) {
 		const struct option_case *t = &option_cases[i];
-		struct arena a = {0};
+		struct arena a = { 0 };
 		struct mount_item m = decode_options(&a, BIND, t->options);
 
 		if (m.flags != t->flags || m.clear != t->clear || m.rec_set != t->rec_set ||
@@ -124,7 +124,7 @@ static void test_options(void **state unused)
 /* Each option that is said to be recognised has a case above or below. */
 static void test_all_options(void **state unused)
 {
-	static const char *const others[] = {"idmap", "ridmap", "tmpcopyup"};
+	static const char *const others[] = { "idmap", "ridmap", "tmpcopyup" };
 	const char *name, *last = "";
 
 	for (size_t i = 0; (name = oci_mount_option(i)); i++) {
@@ -144,7 +144,7 @@ static void test_all_options(void **state unused)
 
 static void test_filesystems(void **state unused)
 {
-	struct arena a = {0};
+	struct arena a = { 0 };
 	struct mount_item m = decode_options(&a, TMPFS, "'nosuid','mode=755','rw','size=64k','','x'");
 
 	assert_int_equal(m.kind, MOUNT_FS);
@@ -172,19 +172,19 @@ static void test_binds(void **state unused)
 	static const struct {
 		const char *members, *source, *target;
 	} cases[] = {
-		{"'destination':'/t','source':'/s','options':['bind']", "/s", "/t"},
-		{"'destination':'/t','source':'/s','type':'none','options':['rbind']", "/s", "/t"},
-		{"'destination':'/t','source':'/s','type':'tmpfs','options':['bind']", "/s", "/t"},
-		{"'destination':'/t','source':'/s','type':'bind'", "/s", "/t"},
-		{"'destination':'/t','source':'s','type':'bind'", "/bundle/s", "/t"},
-		{"'destination':'/t','source':'./a/../s','type':'bind'", "/bundle/s", "/t"},
-		{"'destination':'/t','source':'../s','type':'bind'", "/s", "/t"},
-		{"'destination':'t/u','source':'/s/','type':'bind'", "/s/", "/t/u"},
-		{"'destination':'/t/../u','source':'/s','type':'bind'", "/s", "/t/../u"},
+		{ "'destination':'/t','source':'/s','options':['bind']", "/s", "/t" },
+		{ "'destination':'/t','source':'/s','type':'none','options':['rbind']", "/s", "/t" },
+		{ "'destination':'/t','source':'/s','type':'tmpfs','options':['bind']", "/s", "/t" },
+		{ "'destination':'/t','source':'/s','type':'bind'", "/s", "/t" },
+		{ "'destination':'/t','source':'s','type':'bind'", "/bundle/s", "/t" },
+		{ "'destination':'/t','source':'./a/../s','type':'bind'", "/bundle/s", "/t" },
+		{ "'destination':'/t','source':'../s','type':'bind'", "/s", "/t" },
+		{ "'destination':'t/u','source':'/s/','type':'bind'", "/s/", "/t/u" },
+		{ "'destination':'/t/../u','source':'/s','type':'bind'", "/s", "/t/../u" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct arena a = {0};
+		struct arena a = { 0 };
 		struct mount_item m = decode_mount(&a, cases[i].members);
 
 		assert_int_equal(m.kind, MOUNT_BIND);
@@ -197,7 +197,7 @@ static void test_binds(void **state unused)
 
 static void test_idmaps(void **state unused)
 {
-	struct arena a = {0};
+	struct arena a = { 0 };
 	struct mount_item m = decode_options(&a, BIND, "'idmap'");
 
 	assert_true(m.idmap && !m.idmap_tree && !m.uid_maps.n && !m.gid_maps.n);
@@ -219,40 +219,42 @@ static void test_idmaps(void **state unused)
 static void test_errors(void **state unused)
 {
 	static const struct rule_case cases[] = {
-		{"'mounts':null", NULL},
-		{"'mounts':[]", NULL},
-		{"'mounts':{}", "mounts: expected an array"},
-		{"'mounts':[null]", "mounts[0]: expected an object"},
-		{"'mounts':[{" TMPFS "},'x']", "mounts[1]: expected an object"},
-		{MOUNT("'type':'tmpfs'"), "mounts[0].destination: missing"},
-		{MOUNT("'type':'tmpfs','destination':''"), "mounts[0].destination: missing"},
-		{MOUNT("'type':'tmpfs','destination':7"), "mounts[0].destination: expected a string"},
-		{MOUNT("'type':'tmpfs','destination':'/'"), "mounts[0].destination: the root"},
-		{MOUNT("'type':'tmpfs','destination':'/a/..'"), "mounts[0].destination: the root"},
-		{MOUNT("'type':'tmpfs','destination':'/../x'"), "mounts[0].destination: \"/../x\" leaves"},
-		{MOUNT("'type':'tmpfs','destination':'../x'"), "mounts[0].destination: \"../x\" leaves"},
-		{MOUNT("'destination':'/t'"), "mounts[0].type: missing"},
-		{MOUNT("'destination':'/t','type':''"), "mounts[0].type: missing"},
-		{MOUNT("'destination':'/t','type':[]"), "mounts[0].type: expected a string"},
-		{MOUNT("'destination':'/t','type':'bind'"), "mounts[0].source: missing"},
-		{MOUNT("'destination':'/t','type':'bind','source':''"), "mounts[0].source: missing"},
-		{MOUNT("'destination':'/t','type':'bind','source':1"), "mounts[0].source: expected a string"},
-		{MOUNT("'destination':'/t','type':'bind','source':'../../x'"),
-		 "mounts[0].source: \"../../x\" is no path"},
-		{MOUNT(TMPFS ",'options':'ro'"), "mounts[0].options: expected an array"},
-		{MOUNT(TMPFS ",'options':['ro',1]"), "mounts[0].options[1]: expected a string"},
-		{MOUNT(TMPFS ",'options':['ro',null]"), "mounts[0].options[1]: expected a string"},
-		{MOUNT(TMPFS ",'options':['idmap']"), "mounts[0].options: ids can be mapped"},
-		{MOUNT(BIND ",'options':['tmpcopyup']"), "mounts[0].options: tmpcopyup"},
-		{MOUNT(BIND ",'options':['idmap']"), "mounts[0].options: idmap without uidMappings"},
-		{MOUNT(BIND ",'options':['ridmap']"), "mounts[0].options: ridmap without uidMappings"},
-		{MOUNT(BIND ",'uidMappings':" MAP), "mounts[0].gidMappings: missing"},
-		{MOUNT(BIND ",'gidMappings':" MAP), "mounts[0].uidMappings: missing"},
-		{MOUNT(TMPFS ",'gidMappings':" MAP ",'uidMappings':" MAP), "mounts[0].uidMappings: ids can"},
-		{MOUNT(BIND ",'gidMappings':" MAP ",'uidMappings':" MAP), NULL},
-		{MOUNT(BIND ",'gidMappings':[],'uidMappings':[{'hostID':1,'size':1}]"),
-		 "mounts[0].uidMappings[0].containerID: missing"},
-		{MOUNT(TMPFS ",'unknown':{'a':[1]}"), NULL},
+		{ "'mounts':null", NULL },
+		{ "'mounts':[]", NULL },
+		{ "'mounts':{}", "mounts: expected an array" },
+		{ "'mounts':[null]", "mounts[0]: expected an object" },
+		{ "'mounts':[{" TMPFS "},'x']", "mounts[1]: expected an object" },
+		{ MOUNT("'type':'tmpfs'"), "mounts[0].destination: missing" },
+		{ MOUNT("'type':'tmpfs','destination':''"), "mounts[0].destination: missing" },
+		{ MOUNT("'type':'tmpfs','destination':7"), "mounts[0].destination: expected a string" },
+		{ MOUNT("'type':'tmpfs','destination':'/'"), "mounts[0].destination: the root" },
+		{ MOUNT("'type':'tmpfs','destination':'/a/..'"), "mounts[0].destination: the root" },
+		{ MOUNT("'type':'tmpfs','destination':'/../x'"), "mounts[0].destination: \"/../x\" leaves" },
+		{ MOUNT("'type':'tmpfs','destination':'../x'"), "mounts[0].destination: \"../x\" leaves" },
+		{ MOUNT("'destination':'/t'"), "mounts[0].type: missing" },
+		{ MOUNT("'destination':'/t','type':''"), "mounts[0].type: missing" },
+		{ MOUNT("'destination':'/t','type':[]"), "mounts[0].type: expected a string" },
+		{ MOUNT("'destination':'/t','type':'bind'"), "mounts[0].source: missing" },
+		{ MOUNT("'destination':'/t','type':'bind','source':''"), "mounts[0].source: missing" },
+		{ MOUNT("'destination':'/t','type':'bind','source':1"),
+		  "mounts[0].source: expected a string" },
+		{ MOUNT("'destination':'/t','type':'bind','source':'../../x'"),
+		  "mounts[0].source: \"../../x\" is no path" },
+		{ MOUNT(TMPFS ",'options':'ro'"), "mounts[0].options: expected an array" },
+		{ MOUNT(TMPFS ",'options':['ro',1]"), "mounts[0].options[1]: expected a string" },
+		{ MOUNT(TMPFS ",'options':['ro',null]"), "mounts[0].options[1]: expected a string" },
+		{ MOUNT(TMPFS ",'options':['idmap']"), "mounts[0].options: ids can be mapped" },
+		{ MOUNT(BIND ",'options':['tmpcopyup']"), "mounts[0].options: tmpcopyup" },
+		{ MOUNT(BIND ",'options':['idmap']"), "mounts[0].options: idmap without uidMappings" },
+		{ MOUNT(BIND ",'options':['ridmap']"), "mounts[0].options: ridmap without uidMappings" },
+		{ MOUNT(BIND ",'uidMappings':" MAP), "mounts[0].gidMappings: missing" },
+		{ MOUNT(BIND ",'gidMappings':" MAP), "mounts[0].uidMappings: missing" },
+		{ MOUNT(TMPFS ",'gidMappings':" MAP ",'uidMappings':" MAP),
+		  "mounts[0].uidMappings: ids can" },
+		{ MOUNT(BIND ",'gidMappings':" MAP ",'uidMappings':" MAP), NULL },
+		{ MOUNT(BIND ",'gidMappings':[],'uidMappings':[{'hostID':1,'size':1}]"),
+		  "mounts[0].uidMappings[0].containerID: missing" },
+		{ MOUNT(TMPFS ",'unknown':{'a':[1]}"), NULL },
 	};
 
 	CHECK(configs, cases);
@@ -266,8 +268,8 @@ static void test_long(void **state unused)
 	memset(name, 'x', 5000);
 	text = str_fmt("'mounts':[{'destination':'/%s','type':'tmpfs'}]", name);
 	bind = str_fmt("'mounts':[{'destination':'/t','type':'bind','source':'/%s'}]", name);
-	cases[0] = (struct rule_case){text, "mounts[0].destination: "};
-	cases[1] = (struct rule_case){bind, "mounts[0].source: "};
+	cases[0] = (struct rule_case){ text, "mounts[0].destination: " };
+	cases[1] = (struct rule_case){ bind, "mounts[0].source: " };
 	CHECK(configs, cases);
 }
 

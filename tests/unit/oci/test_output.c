@@ -6,10 +6,12 @@
 
 static void test_ids(void **state unused)
 {
-	static const char *const good[] = {"a", "0", "A_b+c.d-e", "a..", "a.b"};
-	static const char *const bad[] = {"",	".",   "..",  "../x", "a/b",	  "/a",	       "-a",	"_a",
-					  ".a", "a b", "a\n", "a:b",  "\xc3\xa9", "a\xc3\xa9", "a\x1b", "+a"};
-	struct error err = {0};
+	static const char *const good[] = {
+		"a", "0", "A_b+c.d-e", "a..", "a.b", "_a", "-a", ".a", "+", "a,b"
+	};
+	static const char *const bad[] = { "",	  ".",	 "..",	     "../x",	  "a/b",   "/a", "a b",
+					   "a\n", "a:b", "\xc3\xa9", "a\xc3\xa9", "a\x1b", "/" };
+	struct error err = { 0 };
 	char text[5001];
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
@@ -18,7 +20,6 @@ static void test_ids(void **state unused)
 		assert_int_equal(oci_id_check(bad[i], &err), -EINVAL);
 		assert_int_equal(err.kind, ERR_USAGE);
 	}
-	assert_int_equal(oci_id_check(NULL, &err), -EINVAL);
 	memset(text, 'a', 5000);
 	text[5000] = '\0';
 	assert_int_equal(oci_id_check(text, &err), -EINVAL);
@@ -53,10 +54,10 @@ static void test_state(void **state unused)
 
 static void test_template(void **state unused)
 {
-	const struct oci_input in = {.bundle = "/b"};
+	const struct oci_input in = { .bundle = "/b" };
 	auto_json json *j = oci_spec_template(false, 0, 0);
 	struct oci_config c;
-	struct error err = {0};
+	struct error err = { 0 };
 
 	assert_non_null(j);
 	if (oci_config_decode(j, &in, &c, &err) < 0)
@@ -74,11 +75,11 @@ static void test_template(void **state unused)
 
 static void test_rootless_template(void **state unused)
 {
-	const struct oci_input in = {.bundle = "/b", .rootless = true};
+	const struct oci_input in = { .bundle = "/b", .rootless = true };
 	auto_json json *j = oci_spec_template(true, 1000, 1001);
 	const json *section = NULL, *other = NULL;
 	struct oci_config c;
-	struct error err = {0};
+	struct error err = { 0 };
 
 	assert_non_null(j);
 	if (oci_config_decode(j, &in, &c, &err) < 0)
@@ -114,15 +115,16 @@ static const json *member(const json *o, const char *key)
 
 static void test_features(void **state unused)
 {
-	const char *caps[] = {"CAP_CHOWN"}, *actions[] = {"SCMP_ACT_ALLOW"}, *archs[] = {"SCMP_ARCH_X86_64"};
-	const struct strv v_caps = {caps, 1}, v_actions = {actions, 1}, v_archs = {archs, 1};
-	const struct oci_features_input in = {.runtime_version = "1.2",
-					      .commit = "abc",
-					      .caps = &v_caps,
-					      .seccomp_actions = &v_actions,
-					      .seccomp_archs = &v_archs,
-					      .seccomp_version = "2.5.4",
-					      .systemd = true};
+	const char *caps[] = { "CAP_CHOWN" }, *actions[] = { "SCMP_ACT_ALLOW" },
+		   *archs[] = { "SCMP_ARCH_X86_64" };
+	const struct strv v_caps = { caps, 1 }, v_actions = { actions, 1 }, v_archs = { archs, 1 };
+	const struct oci_features_input in = { .runtime_version = "1.2",
+					       .commit = "abc",
+					       .caps = &v_caps,
+					       .seccomp_actions = &v_actions,
+					       .seccomp_archs = &v_archs,
+					       .seccomp_version = "2.5.4",
+					       .systemd = true };
 	auto_json json *j = oci_features(&in);
 	const json *section = member(j, "linux"), *notes = member(j, "annotations");
 

@@ -48,35 +48,35 @@ static void test_program(void **state unused)
 static void test_program_errors(void **state unused)
 {
 	static const struct rule_case configs[] = {
-		{"'process':[]", "process: expected an object"},
-		{"'process':{'cwd':'/'}", "process.args: must not be empty"},
-		{"'process':{'cwd':'/','args':[]}", "process.args: must not be empty"},
-		{"'process':{'cwd':'/','args':'sh'}", "process.args: expected an array"},
-		{"'process':{'cwd':'/','args':['a',1]}", "process.args[1]: expected a string"},
-		{"'process':{'args':['sh']}", "process.cwd: missing"},
-		{"'process':{'args':['sh'],'cwd':''}", "process.cwd: missing"},
-		{"'process':{'args':['sh'],'cwd':'x'}", "process.cwd: \"x\" is not an absolute path"},
-		{"'process':{'args':['sh'],'cwd':1}", "process.cwd: expected a string"},
+		{ "'process':[]", "process: expected an object" },
+		{ "'process':{'cwd':'/'}", "process.args: must not be empty" },
+		{ "'process':{'cwd':'/','args':[]}", "process.args: must not be empty" },
+		{ "'process':{'cwd':'/','args':'sh'}", "process.args: expected an array" },
+		{ "'process':{'cwd':'/','args':['a',1]}", "process.args[1]: expected a string" },
+		{ "'process':{'args':['sh']}", "process.cwd: missing" },
+		{ "'process':{'args':['sh'],'cwd':''}", "process.cwd: missing" },
+		{ "'process':{'args':['sh'],'cwd':'x'}", "process.cwd: \"x\" is not an absolute path" },
+		{ "'process':{'args':['sh'],'cwd':1}", "process.cwd: expected a string" },
 	};
 	static const struct rule_case processes[] = {
-		{"'terminal':1", "process.terminal: expected true or false"},
-		{"'terminal':null", NULL},
-		{"'consoleSize':1", "process.consoleSize: expected an object"},
-		{"'consoleSize':{'height':65536}", "process.consoleSize.height: expected 0..65535"},
-		{"'consoleSize':{'width':-1}", "process.consoleSize.width: expected 0..65535"},
-		{"'env':{}", "process.env: expected an array"},
-		{"'env':['A']", "process.env[0]: \"A\" is not as NAME=VALUE"},
-		{"'env':['A=1','=x']", "process.env[1]: \"=x\" is not"},
-		{"'env':['']", "process.env[0]: "},
-		{"'env':[null]", "process.env[0]: expected a string"},
-		{"'whatever':[{}]", NULL},
-		{"'noNewPrivileges':'yes'", "process.noNewPrivileges: expected true or false"},
-		{"'apparmorProfile':1", "process.apparmorProfile: expected a string"},
-		{"'selinuxLabel':{}", "process.selinuxLabel: expected a string"},
-		{"'oomScoreAdj':1000", NULL},
-		{"'oomScoreAdj':1001", "process.oomScoreAdj: expected -1000..1000"},
-		{"'oomScoreAdj':-1001", "process.oomScoreAdj: expected -1000..1000"},
-		{"'oomScoreAdj':1e23", "process.oomScoreAdj: expected a whole number"},
+		{ "'terminal':1", "process.terminal: expected true or false" },
+		{ "'terminal':null", NULL },
+		{ "'consoleSize':1", "process.consoleSize: expected an object" },
+		{ "'consoleSize':{'height':65536}", "process.consoleSize.height: expected 0..65535" },
+		{ "'consoleSize':{'width':-1}", "process.consoleSize.width: expected 0..65535" },
+		{ "'env':{}", "process.env: expected an array" },
+		{ "'env':['A']", "process.env[0]: \"A\" is not as NAME=VALUE" },
+		{ "'env':['A=1','=x']", "process.env[1]: \"=x\" is not" },
+		{ "'env':['']", "process.env[0]: " },
+		{ "'env':[null]", "process.env[0]: expected a string" },
+		{ "'whatever':[{}]", NULL },
+		{ "'noNewPrivileges':'yes'", "process.noNewPrivileges: expected true or false" },
+		{ "'apparmorProfile':1", "process.apparmorProfile: expected a string" },
+		{ "'selinuxLabel':{}", "process.selinuxLabel: expected a string" },
+		{ "'oomScoreAdj':1000", NULL },
+		{ "'oomScoreAdj':1001", "process.oomScoreAdj: expected -1000..1000" },
+		{ "'oomScoreAdj':-1001", "process.oomScoreAdj: expected -1000..1000" },
+		{ "'oomScoreAdj':1e23", "process.oomScoreAdj: expected a whole number" },
 	};
 
 	CHECK(configs, configs);
@@ -88,25 +88,25 @@ static void test_user(void **state unused)
 	struct oci_config c = decode_process("'user':{'uid':1000,'gid':4294967294,'umask':63,"
 					     "'additionalGids':[5,0,4294967294]}");
 	static const struct rule_case cases[] = {
-		{"'user':{}", NULL},
-		{"'user':7", "process.user: expected an object"},
-		{"'user':{'uid':-1}", "process.user.uid: expected a number from 0"},
-		{"'user':{'uid':4294967295}", "process.user.uid: 4294967295 is no id"},
-		{"'user':{'uid':4294967296}", "process.user.uid: expected a number from 0"},
-		{"'user':{'uid':'0'}", "process.user.uid: expected a whole number"},
-		{"'user':{'uid':1.5}", "process.user.uid: expected a whole number"},
-		{"'user':{'gid':4294967295}", "process.user.gid: 4294967295 is no id"},
-		{"'user':{'umask':512}", "process.user.umask: expected 0..511"},
-		{"'user':{'umask':-1}", "process.user.umask: expected 0..511"},
-		{"'user':{'additionalGids':5}", "process.user.additionalGids: expected an array"},
-		{"'user':{'additionalGids':[5,'6']}", "process.user.additionalGids[1]: expected a group"},
-		{"'user':{'additionalGids':[-1]}", "process.user.additionalGids[0]: expected a group"},
-		{"'user':{'additionalGids':[4294967295]}",
-		 "process.user.additionalGids[0]: expected a group"},
-		{"'user':{'additionalGids':[4294967296]}",
-		 "process.user.additionalGids[0]: expected a group"},
-		{"'user':{'additionalGids':[null]}", "process.user.additionalGids[0]: expected a group"},
-		{"'user':{'username':'ContainerUser'}", NULL},
+		{ "'user':{}", NULL },
+		{ "'user':7", "process.user: expected an object" },
+		{ "'user':{'uid':-1}", "process.user.uid: expected a number from 0" },
+		{ "'user':{'uid':4294967295}", "process.user.uid: 4294967295 is no id" },
+		{ "'user':{'uid':4294967296}", "process.user.uid: expected a number from 0" },
+		{ "'user':{'uid':'0'}", "process.user.uid: expected a whole number" },
+		{ "'user':{'uid':1.5}", "process.user.uid: expected a whole number" },
+		{ "'user':{'gid':4294967295}", "process.user.gid: 4294967295 is no id" },
+		{ "'user':{'umask':512}", "process.user.umask: expected 0..511" },
+		{ "'user':{'umask':-1}", "process.user.umask: expected 0..511" },
+		{ "'user':{'additionalGids':5}", "process.user.additionalGids: expected an array" },
+		{ "'user':{'additionalGids':[5,'6']}", "process.user.additionalGids[1]: expected a group" },
+		{ "'user':{'additionalGids':[-1]}", "process.user.additionalGids[0]: expected a group" },
+		{ "'user':{'additionalGids':[4294967295]}",
+		  "process.user.additionalGids[0]: expected a group" },
+		{ "'user':{'additionalGids':[4294967296]}",
+		  "process.user.additionalGids[0]: expected a group" },
+		{ "'user':{'additionalGids':[null]}", "process.user.additionalGids[0]: expected a group" },
+		{ "'user':{'username':'ContainerUser'}", NULL },
 	};
 
 	assert_string_equal(c.process.user, "1000:4294967294");
@@ -126,13 +126,13 @@ static void test_caps(void **state unused)
 			       "'effective':['CAP_CHECKPOINT_RESTORE'],'permitted':['CAP_SYS_ADMIN'],"
 			       "'inheritable':['CAP_NET_RAW'],'ambient':['CAP_BPF']}");
 	static const struct rule_case cases[] = {
-		{"'capabilities':['CAP_CHOWN']", "process.capabilities: expected an object"},
-		{"'capabilities':{'bounding':'ALL'}", "process.capabilities.bounding: expected an array"},
-		{"'capabilities':{'ambient':['CAP_KILL',3]}",
-		 "process.capabilities.ambient[1]: expected a string"},
-		{"'capabilities':{'permitted':[null]}",
-		 "process.capabilities.permitted[0]: expected a string"},
-		{"'capabilities':{}", NULL},
+		{ "'capabilities':['CAP_CHOWN']", "process.capabilities: expected an object" },
+		{ "'capabilities':{'bounding':'ALL'}", "process.capabilities.bounding: expected an array" },
+		{ "'capabilities':{'ambient':['CAP_KILL',3]}",
+		  "process.capabilities.ambient[1]: expected a string" },
+		{ "'capabilities':{'permitted':[null]}",
+		  "process.capabilities.permitted[0]: expected a string" },
+		{ "'capabilities':{}", NULL },
 	};
 
 	assert_true(c.sandbox.cap_bounding == (BIT(CAP_CHOWN) | BIT(CAP_KILL)));
@@ -165,7 +165,8 @@ static void test_unknown_caps(void **state unused)
 {
 	static const char *const names[] = {
 		"ALL", "CAP_ALL",   "all",	  "cap_chown",	"CHOWN",    "CAP_FOO",		 "CAP_",
-		"",    "CAP_chown", " CAP_CHOWN", "CAP_CHOWN ", "\\u001bx", "CAP_CHOWN,CAP_KILL"};
+		"",    "CAP_chown", " CAP_CHOWN", "CAP_CHOWN ", "\\u001bx", "CAP_CHOWN,CAP_KILL"
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		auto_free char *text = str_fmt(
@@ -186,12 +187,22 @@ static void test_rlimits(void **state unused)
 		const char *name;
 		uint32_t resource;
 	} all[] = {
-		{"AS", RLIMIT_AS},	     {"CORE", RLIMIT_CORE},	    {"CPU", RLIMIT_CPU},
-		{"DATA", RLIMIT_DATA},	     {"FSIZE", RLIMIT_FSIZE},	    {"LOCKS", RLIMIT_LOCKS},
-		{"MEMLOCK", RLIMIT_MEMLOCK}, {"MSGQUEUE", RLIMIT_MSGQUEUE}, {"NICE", RLIMIT_NICE},
-		{"NOFILE", RLIMIT_NOFILE},   {"NPROC", RLIMIT_NPROC},	    {"RSS", RLIMIT_RSS},
-		{"RTPRIO", RLIMIT_RTPRIO},   {"RTTIME", RLIMIT_RTTIME},	    {"SIGPENDING", RLIMIT_SIGPENDING},
-		{"STACK", RLIMIT_STACK},
+		{ "AS", RLIMIT_AS },
+		{ "CORE", RLIMIT_CORE },
+		{ "CPU", RLIMIT_CPU },
+		{ "DATA", RLIMIT_DATA },
+		{ "FSIZE", RLIMIT_FSIZE },
+		{ "LOCKS", RLIMIT_LOCKS },
+		{ "MEMLOCK", RLIMIT_MEMLOCK },
+		{ "MSGQUEUE", RLIMIT_MSGQUEUE },
+		{ "NICE", RLIMIT_NICE },
+		{ "NOFILE", RLIMIT_NOFILE },
+		{ "NPROC", RLIMIT_NPROC },
+		{ "RSS", RLIMIT_RSS },
+		{ "RTPRIO", RLIMIT_RTPRIO },
+		{ "RTTIME", RLIMIT_RTTIME },
+		{ "SIGPENDING", RLIMIT_SIGPENDING },
+		{ "STACK", RLIMIT_STACK },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
@@ -212,24 +223,25 @@ static void test_rlimits(void **state unused)
 static void test_rlimit_errors(void **state unused)
 {
 	static const struct rule_case cases[] = {
-		{"'rlimits':{}", "process.rlimits: expected an array"},
-		{"'rlimits':[1]", "process.rlimits[0]: expected an object"},
-		{"'rlimits':[{'soft':1,'hard':1}]", "process.rlimits[0].type: missing"},
-		{"'rlimits':[{'type':1}]", "process.rlimits[0].type: expected a string"},
-		{"'rlimits':[" LIMIT("RLIMIT_CPU") "," LIMIT("RLIMIT_FOO") "]",
-		 "process.rlimits[1].type: unknown limit \"RLIMIT_FOO\""},
-		{"'rlimits':[" LIMIT("nofile") "]", "process.rlimits[0].type: unknown limit \"nofile\""},
-		{"'rlimits':[" LIMIT("") "]", "process.rlimits[0].type: unknown limit"},
-		{"'rlimits':[" LIMIT("RLIMIT_CPU") "," LIMIT("RLIMIT_CPU") "]",
-		 "process.rlimits[1].type: RLIMIT_CPU is there twice"},
-		{"'rlimits':[{'type':'RLIMIT_CPU','hard':1}]", "process.rlimits[0].soft: missing"},
-		{"'rlimits':[{'type':'RLIMIT_CPU','soft':1}]", "process.rlimits[0].hard: missing"},
-		{"'rlimits':[{'type':'RLIMIT_CPU','soft':2,'hard':1}]",
-		 "process.rlimits[0].soft: more than hard"},
-		{"'rlimits':[{'type':'RLIMIT_CPU','soft':-1,'hard':1}]", "process.rlimits[0].soft: expected"},
-		{"'rlimits':[{'type':'RLIMIT_CPU','soft':1,'hard':1e23}]",
-		 "process.rlimits[0].hard: expected"},
-		{"'rlimits':[]", NULL},
+		{ "'rlimits':{}", "process.rlimits: expected an array" },
+		{ "'rlimits':[1]", "process.rlimits[0]: expected an object" },
+		{ "'rlimits':[{'soft':1,'hard':1}]", "process.rlimits[0].type: missing" },
+		{ "'rlimits':[{'type':1}]", "process.rlimits[0].type: expected a string" },
+		{ "'rlimits':[" LIMIT("RLIMIT_CPU") "," LIMIT("RLIMIT_FOO") "]",
+		  "process.rlimits[1].type: unknown limit \"RLIMIT_FOO\"" },
+		{ "'rlimits':[" LIMIT("nofile") "]", "process.rlimits[0].type: unknown limit \"nofile\"" },
+		{ "'rlimits':[" LIMIT("") "]", "process.rlimits[0].type: unknown limit" },
+		{ "'rlimits':[" LIMIT("RLIMIT_CPU") "," LIMIT("RLIMIT_CPU") "]",
+		  "process.rlimits[1].type: RLIMIT_CPU is there twice" },
+		{ "'rlimits':[{'type':'RLIMIT_CPU','hard':1}]", "process.rlimits[0].soft: missing" },
+		{ "'rlimits':[{'type':'RLIMIT_CPU','soft':1}]", "process.rlimits[0].hard: missing" },
+		{ "'rlimits':[{'type':'RLIMIT_CPU','soft':2,'hard':1}]",
+		  "process.rlimits[0].soft: more than hard" },
+		{ "'rlimits':[{'type':'RLIMIT_CPU','soft':-1,'hard':1}]",
+		  "process.rlimits[0].soft: expected" },
+		{ "'rlimits':[{'type':'RLIMIT_CPU','soft':1,'hard':1e23}]",
+		  "process.rlimits[0].hard: expected" },
+		{ "'rlimits':[]", NULL },
 	};
 
 	CHECK(processes, cases);
@@ -241,29 +253,30 @@ static void test_scheduler(void **state unused)
 		decode_process("'scheduler':{'policy':'SCHED_DEADLINE','runtime':1,'deadline':2,"
 			       "'period':3,'flags':['SCHED_FLAG_RESET_ON_FORK','SCHED_FLAG_RECLAIM']}");
 	static const struct rule_case cases[] = {
-		{"'scheduler':{}", "process.scheduler.policy: missing"},
-		{"'scheduler':1", "process.scheduler: expected an object"},
-		{"'scheduler':{'policy':'SCHED_FOO'}",
-		 "process.scheduler.policy: unknown word \"SCHED_FOO\""},
-		{"'scheduler':{'policy':'SCHED_OTHER','nice':-20}", NULL},
-		{"'scheduler':{'policy':'SCHED_OTHER','nice':-21}",
-		 "process.scheduler.nice: expected -20..19"},
-		{"'scheduler':{'policy':'SCHED_OTHER','nice':20}",
-		 "process.scheduler.nice: expected -20..19"},
-		{"'scheduler':{'policy':'SCHED_OTHER','priority':1}",
-		 "process.scheduler.priority: for SCHED_FIFO"},
-		{"'scheduler':{'policy':'SCHED_RR','priority':1}", NULL},
-		{"'scheduler':{'policy':'SCHED_FIFO','priority':99}", NULL},
-		{"'scheduler':{'policy':'SCHED_FIFO','priority':-1}", "process.scheduler.priority: expected"},
-		{"'scheduler':{'policy':'SCHED_BATCH','runtime':1}", "process.scheduler.runtime: for"},
-		{"'scheduler':{'policy':'SCHED_IDLE','deadline':1}", "process.scheduler.deadline: for"},
-		{"'scheduler':{'policy':'SCHED_ISO','period':1}", "process.scheduler.period: for"},
-		{"'scheduler':{'policy':'SCHED_RR','flags':['X']}",
-		 "process.scheduler.flags[0]: unknown flag \"X\""},
-		{"'scheduler':{'policy':'SCHED_RR','flags':[1]}",
-		 "process.scheduler.flags[0]: expected a string"},
-		{"'scheduler':{'policy':'SCHED_RR','flags':'X'}",
-		 "process.scheduler.flags: expected an array"},
+		{ "'scheduler':{}", "process.scheduler.policy: missing" },
+		{ "'scheduler':1", "process.scheduler: expected an object" },
+		{ "'scheduler':{'policy':'SCHED_FOO'}",
+		  "process.scheduler.policy: unknown word \"SCHED_FOO\"" },
+		{ "'scheduler':{'policy':'SCHED_OTHER','nice':-20}", NULL },
+		{ "'scheduler':{'policy':'SCHED_OTHER','nice':-21}",
+		  "process.scheduler.nice: expected -20..19" },
+		{ "'scheduler':{'policy':'SCHED_OTHER','nice':20}",
+		  "process.scheduler.nice: expected -20..19" },
+		{ "'scheduler':{'policy':'SCHED_OTHER','priority':1}",
+		  "process.scheduler.priority: for SCHED_FIFO" },
+		{ "'scheduler':{'policy':'SCHED_RR','priority':1}", NULL },
+		{ "'scheduler':{'policy':'SCHED_FIFO','priority':99}", NULL },
+		{ "'scheduler':{'policy':'SCHED_FIFO','priority':-1}",
+		  "process.scheduler.priority: expected" },
+		{ "'scheduler':{'policy':'SCHED_BATCH','runtime':1}", "process.scheduler.runtime: for" },
+		{ "'scheduler':{'policy':'SCHED_IDLE','deadline':1}", "process.scheduler.deadline: for" },
+		{ "'scheduler':{'policy':'SCHED_ISO','period':1}", "process.scheduler.period: for" },
+		{ "'scheduler':{'policy':'SCHED_RR','flags':['X']}",
+		  "process.scheduler.flags[0]: unknown flag \"X\"" },
+		{ "'scheduler':{'policy':'SCHED_RR','flags':[1]}",
+		  "process.scheduler.flags[0]: expected a string" },
+		{ "'scheduler':{'policy':'SCHED_RR','flags':'X'}",
+		  "process.scheduler.flags: expected an array" },
 	};
 
 	assert_true(c.sandbox.sched.set);
@@ -280,8 +293,8 @@ static void test_policies(void **state unused)
 	static const struct {
 		const char *name;
 		uint32_t policy;
-	} all[] = {{"SCHED_OTHER", 0}, {"SCHED_FIFO", 1}, {"SCHED_RR", 2},	{"SCHED_BATCH", 3},
-		   {"SCHED_ISO", 4},   {"SCHED_IDLE", 5}, {"SCHED_DEADLINE", 6}};
+	} all[] = { { "SCHED_OTHER", 0 }, { "SCHED_FIFO", 1 }, { "SCHED_RR", 2 },      { "SCHED_BATCH", 3 },
+		    { "SCHED_ISO", 4 },	  { "SCHED_IDLE", 5 }, { "SCHED_DEADLINE", 6 } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		auto_free char *text = str_fmt("'scheduler':{'policy':'%s','nice':-%zu}", all[i].name, i);
@@ -300,25 +313,25 @@ static void test_priority_and_affinity(void **state unused)
 					     "'apparmorProfile':'p','selinuxLabel':'l','oomScoreAdj':-5,"
 					     "'noNewPrivileges':true");
 	static const struct rule_case cases[] = {
-		{"'ioPriority':{}", "process.ioPriority.class: missing"},
-		{"'ioPriority':{'class':'x'}", "process.ioPriority.class: unknown word \"x\""},
-		{"'ioPriority':{'class':'IOPRIO_CLASS_IDLE'}", NULL},
-		{"'ioPriority':{'class':'IOPRIO_CLASS_RT','priority':8}",
-		 "process.ioPriority.priority: expected 0..7"},
-		{"'ioPriority':{'class':'IOPRIO_CLASS_RT','priority':-1}",
-		 "process.ioPriority.priority: expected 0..7"},
-		{"'ioPriority':[]", "process.ioPriority: expected an object"},
-		{"'execCPUAffinity':{}", NULL},
-		{"'execCPUAffinity':1", "process.execCPUAffinity: expected an object"},
-		{"'execCPUAffinity':{'initial':'x'}", "process.execCPUAffinity.initial: \"x\" is no list"},
-		{"'execCPUAffinity':{'initial':'0-'}", "process.execCPUAffinity.initial: "},
-		{"'execCPUAffinity':{'initial':'3-1'}", "process.execCPUAffinity.initial: "},
-		{"'execCPUAffinity':{'initial':'1,'}", "process.execCPUAffinity.initial: "},
-		{"'execCPUAffinity':{'initial':'1,,2'}", "process.execCPUAffinity.initial: "},
-		{"'execCPUAffinity':{'initial':' 1'}", "process.execCPUAffinity.initial: "},
-		{"'execCPUAffinity':{'final':'99999999999999999999'}", "process.execCPUAffinity.final: "},
-		{"'execCPUAffinity':{'final':'0-70000'}", "process.execCPUAffinity.final: "},
-		{"'execCPUAffinity':{'final':'1 2'}", "process.execCPUAffinity.final: "},
+		{ "'ioPriority':{}", "process.ioPriority.class: missing" },
+		{ "'ioPriority':{'class':'x'}", "process.ioPriority.class: unknown word \"x\"" },
+		{ "'ioPriority':{'class':'IOPRIO_CLASS_IDLE'}", NULL },
+		{ "'ioPriority':{'class':'IOPRIO_CLASS_RT','priority':8}",
+		  "process.ioPriority.priority: expected 0..7" },
+		{ "'ioPriority':{'class':'IOPRIO_CLASS_RT','priority':-1}",
+		  "process.ioPriority.priority: expected 0..7" },
+		{ "'ioPriority':[]", "process.ioPriority: expected an object" },
+		{ "'execCPUAffinity':{}", NULL },
+		{ "'execCPUAffinity':1", "process.execCPUAffinity: expected an object" },
+		{ "'execCPUAffinity':{'initial':'x'}", "process.execCPUAffinity.initial: \"x\" is no list" },
+		{ "'execCPUAffinity':{'initial':'0-'}", "process.execCPUAffinity.initial: " },
+		{ "'execCPUAffinity':{'initial':'3-1'}", "process.execCPUAffinity.initial: " },
+		{ "'execCPUAffinity':{'initial':'1,'}", "process.execCPUAffinity.initial: " },
+		{ "'execCPUAffinity':{'initial':'1,,2'}", "process.execCPUAffinity.initial: " },
+		{ "'execCPUAffinity':{'initial':' 1'}", "process.execCPUAffinity.initial: " },
+		{ "'execCPUAffinity':{'final':'99999999999999999999'}", "process.execCPUAffinity.final: " },
+		{ "'execCPUAffinity':{'final':'0-70000'}", "process.execCPUAffinity.final: " },
+		{ "'execCPUAffinity':{'final':'1 2'}", "process.execCPUAffinity.final: " },
 	};
 
 	assert_int_equal(c.sandbox.ioprio, IOPRIO_CLASS_BE << 13 | 7);
@@ -342,11 +355,12 @@ static void test_alone(void **state unused)
 		parse_text("{'args':['id'],'cwd':'/','capabilities':{'bounding':['CAP_KILL','X']}}");
 	auto_json json *bad = parse_text("{'args':['id'],'cwd':'/','rlimits':[{'type':'RLIMIT_X'}]}");
 	struct sandbox_config s = {
-		.namespaces = 7, .cap_permitted = 9, .oom_score_adj = 4, .apparmor = "old"};
-	struct process_config p = {.umask = 1};
-	struct strv warnings = {0};
-	struct error err = {0};
-	struct arena a = {0};
+		.namespaces = 7, .cap_permitted = 9, .oom_score_adj = 4, .apparmor = "old"
+	};
+	struct process_config p = { .umask = 1 };
+	struct strv warnings = { 0 };
+	struct error err = { 0 };
+	struct arena a = { 0 };
 	bool terminal = true;
 
 	assert_int_equal(oci_process_decode(bad, &a, &p, &s, &terminal, &warnings, &err), -EINVAL);

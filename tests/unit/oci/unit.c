@@ -10,7 +10,7 @@
 json *parse_text(const char *text)
 {
 	auto_free char *copy = str_dup(text);
-	struct error err = {0};
+	struct error err = { 0 };
 	json *j;
 
 	for (char *p = copy; *p; p++)
@@ -23,7 +23,7 @@ json *parse_text(const char *text)
 
 static char *fill(const char *form, const char *members)
 {
-	cleanup(strbuf_done) struct strbuf b = {0};
+	cleanup(strbuf_done) struct strbuf b = { 0 };
 	const char *at = strstr(form, "%s%s");
 
 	strbuf_add_n(&b, form, (size_t)(at - form));
@@ -35,9 +35,9 @@ static char *fill(const char *form, const char *members)
 
 static struct oci_config decode(const char *text, bool rootless)
 {
-	const struct oci_input in = {.bundle = "/bundle", .rootless = rootless};
+	const struct oci_input in = { .bundle = "/bundle", .rootless = rootless };
 	auto_json json *j = parse_text(text);
-	struct error err = {0};
+	struct error err = { 0 };
 	struct oci_config c;
 
 	if (oci_config_decode(j, &in, &c, &err) < 0)
@@ -69,10 +69,10 @@ struct oci_config decode_section(const char *members)
 /* What decoding says, "" when it is fine. On failure nothing is written. */
 static void check_text(const char *text, char ret[512])
 {
-	const struct oci_input in = {.bundle = "/bundle"};
+	const struct oci_input in = { .bundle = "/bundle" };
 	auto_json json *j = parse_text(text);
 	struct oci_config c, before;
-	struct error err = {0};
+	struct error err = { 0 };
 	int r;
 
 	memset(&c, 0x5a, sizeof(c));
