@@ -124,16 +124,21 @@ static int decode_annotations(const json *j, struct oci_decode *d, struct error 
 	return r < 0 ? r : 0;
 }
 
+/* The path in errors of resources is whole already. */
 static int decode_linux(const json *j, struct oci_decode *d, struct error *err)
 {
 	auto_json json *empty = json_new_obj();
-	const json *section = empty;
+	const json *section = empty, *resources = NULL;
 	int r = json_get_obj(j, "linux", &section, err);
 
 	if (r < 0)
 		return r;
 	r = oci_linux_decode(section, d, err);
-	return r < 0 ? oci_within(err, "linux.") : 0;
+	if (r == 0)
+		r = json_get_obj(section, "resources", &resources, err);
+	if (r < 0)
+		return oci_within(err, "linux.");
+	return oci_resources_decode(resources, &d->c->arena, &d->c->cgroup, err);
 }
 
 static int decode_uts_name(const json *j, const char *key, struct oci_config *c, const char **ret,

@@ -48,15 +48,22 @@ static char *dotted(struct arena *a, const char *name)
 	return s;
 }
 
-/* Whether it is one of a namespace of the container is for those to say who write it. */
+/* Words between single separators. Whether it is a setting of the container's own is for those to say who
+ * write it. */
 static bool is_sysctl_name(const char *name)
 {
-	if (!*name || strlen(name) > SYSCTL_NAME_MAX || strstr(name, ".."))
+	bool in_word = false;
+
+	if (strlen(name) > SYSCTL_NAME_MAX)
 		return false;
-	for (; *name; name++)
-		if (!isalnum((unsigned char)*name) && !strchr("._-/", *name))
+	for (; *name; name++) {
+		bool word = isalnum((unsigned char)*name) || *name == '_' || *name == '-';
+
+		if (!word && ((*name != '.' && *name != '/') || !in_word))
 			return false;
-	return true;
+		in_word = word;
+	}
+	return in_word;
 }
 
 static int decode_sysctl(const char *name, const json *value, void *ctx, struct error *err)
@@ -236,17 +243,6 @@ static int decode_mempolicy(const json *section, struct oci_config *c, struct er
 	return r < 0 ? oci_within(err, "memoryPolicy.") : 0;
 }
 
-static int decode_resources(const json *section, struct oci_config *c, struct error *err)
-{
-	const json *o = NULL;
-	int r = json_get_obj(section, "resources", &o, err);
-
-	if (r < 0)
-		return r;
-	r = oci_resources_decode(o, &c->arena, &c->cgroup, err);
-	return r < 0 ? oci_within(err, "resources.") : 0;
-}
-
 static int decode_plain(const json *section, struct oci_config *c, struct error *err)
 {
 	int r;
@@ -265,8 +261,7 @@ static int decode_plain(const json *section, struct oci_config *c, struct error 
 int oci_linux_decode(const json *section, struct oci_decode *d, struct error *err)
 {
 	static int (*const parts[])(const json *, struct oci_config *, struct error *) = {
-		decode_plain,	    decode_netdevs,   decode_rdt,
-		decode_personality, decode_mempolicy, decode_resources,
+		decode_plain, decode_netdevs, decode_rdt, decode_personality, decode_mempolicy,
 	};
 	int r;
 

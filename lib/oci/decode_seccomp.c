@@ -99,6 +99,9 @@ int oci_seccomp_decode(const json *section, struct oci_decode *d, struct error *
 	if (l.notify) {
 		c->sandbox.seccomp_listener = true;
 		c->sandbox.seccomp_flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	} else {
+		/* Of no meaning without a listener, and refused by the kernel. */
+		c->sandbox.seccomp_flags &= ~(uint32_t)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
 	}
 	return 0;
 }

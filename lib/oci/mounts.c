@@ -277,14 +277,28 @@ int oci_mount_decode(const json *mount, const char *bundle, struct arena *a, str
 	return 0;
 }
 
+static void warn_relative(const char *path, struct oci_config *c)
+{
+	cleanup(strbuf_done) struct strbuf b = { 0 };
+
+	strbuf_add(&b, "mount destination ");
+	strbuf_add_escaped(&b, path, strlen(path));
+	strbuf_add(&b, " is not absolute, taken as below /");
+	strv_push(&c->arena, &c->warnings, strbuf_cstr(&b));
+}
+
 static int decode_mount(const json *item, void *ctx, struct error *err)
 {
 	struct oci_decode *d = ctx;
+	const char *path = "/";
 	struct mount_item m;
 	int r = oci_mount_decode(item, d->in->bundle, &d->c->arena, &m, err);
 
 	if (r < 0)
 		return r;
+	(void)json_get_str(item, "destination", &path, NULL);
+	if (!path_is_absolute(path))
+		warn_relative(path, d->c);
 	*arena_push(&d->c->arena, &d->c->rootfs.mounts) = m;
 	return 0;
 }

@@ -179,6 +179,10 @@ static void test_sysctls(void **state unused)
 		{ "'sysctl':{'':'1'}", "linux.sysctl.: no name of a kernel setting" },
 		{ "'sysctl':{'a..b':'1'}", "linux.sysctl.a..b: no name" },
 		{ "'sysctl':{'a/../b':'1'}", "linux.sysctl.a/../b: no name" },
+		{ "'sysctl':{'a//b':'1'}", "linux.sysctl.a//b: no name" },
+		{ "'sysctl':{'a/.b':'1'}", "linux.sysctl.a/.b: no name" },
+		{ "'sysctl':{'/a':'1'}", "linux.sysctl./a: no name" },
+		{ "'sysctl':{'a.':'1'}", "linux.sysctl.a.: no name" },
 		{ "'sysctl':{'a b':'1'}", "linux.sysctl.a b: no name" },
 		{ "'sysctl':{'a\\nb':'1'}", "linux.sysctl.a b: no name" },
 	};
@@ -209,6 +213,7 @@ static void test_paths(void **state unused)
 		{ "'rootfsPropagation':'x'", "linux.rootfsPropagation: unknown word \"x\"" },
 		{ "'rootfsPropagation':''", NULL },
 		{ "'resources':[]", "linux.resources: expected an object" },
+		{ "'resources':{'memory':{'limit':'x'}}", "linux.resources.memory.limit: expected" },
 	};
 	static const struct rule_case without_mount[] = {
 		{ "'linux':{'maskedPaths':['/x']}",
@@ -410,6 +415,9 @@ static void test_seccomp(void **state unused)
 	assert_true(c.sandbox.seccomp_listener);
 	assert_int_equal(c.sandbox.seccomp_flags, SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_TSYNC |
 							  SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	oci_config_done(&c);
+	c = decode_section(SECCOMP(",'flags':['SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV']"));
+	assert_int_equal(c.sandbox.seccomp_flags, 0);
 	oci_config_done(&c);
 	c = decode_section(SECCOMP(",'flags':[]"));
 	assert_int_equal(c.sandbox.seccomp_flags, 0);

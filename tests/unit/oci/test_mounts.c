@@ -195,6 +195,17 @@ static void test_binds(void **state unused)
 	}
 }
 
+static void test_relative(void **state unused)
+{
+	struct oci_config c = decode_members("'mounts':[{'destination':'a\\nb','type':'tmpfs'},"
+					     "{'destination':'/c','type':'tmpfs'}]");
+
+	assert_string_equal(c.rootfs.mounts.v[0].target, "/a\nb");
+	assert_int_equal(c.warnings.n, 1);
+	assert_string_equal(c.warnings.v[0], "mount destination a\\x0ab is not absolute, taken as below /");
+	oci_config_done(&c);
+}
+
 static void test_idmaps(void **state unused)
 {
 	struct arena a = { 0 };
@@ -278,8 +289,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_options),	    cmocka_unit_test(test_all_options),
 		cmocka_unit_test(test_filesystems), cmocka_unit_test(test_binds),
-		cmocka_unit_test(test_idmaps),	    cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_long),
+		cmocka_unit_test(test_idmaps),	    cmocka_unit_test(test_relative),
+		cmocka_unit_test(test_errors),	    cmocka_unit_test(test_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
