@@ -94,7 +94,7 @@ static json *cgroup(const struct oci_features_input *in)
 	json_add_bool(o, "v2", true);
 	json_add_bool(o, "systemd", in->systemd);
 	json_add_bool(o, "systemdUser", in->systemd);
-	json_add_bool(o, "rdma", false);
+	json_add_bool(o, "rdma", true);
 	return o;
 }
 
