@@ -57,6 +57,18 @@ static int read_version(struct manager *m, struct error *err)
 	return 0;
 }
 
+/* Signals are sent to who asked for them, and it may be asked once. */
+static int subscribe(struct manager *m, struct error *err)
+{
+	sd_bus_message *msg = NULL, *reply = NULL;
+	int r = manager_method(m, "Subscribe", &msg);
+
+	r = r < 0 ? err_sys(err, r, "make a message") : manager_call(m, msg, &reply, err);
+	sd_bus_message_unref(reply);
+	sd_bus_message_unref(msg);
+	return r;
+}
+
 int manager_open(bool user, struct manager *ret, struct error *err)
 {
 	struct manager m = { .name = SERVICE };
@@ -73,6 +85,8 @@ int manager_open(bool user, struct manager *ret, struct error *err)
 	}
 	r = sd_bus_set_method_call_timeout(m.bus, SCOPE_TIMEOUT_US);
 	r = r < 0 ? err_sys(err, r, "set the time limit of calls") : read_version(&m, err);
+	if (r == 0)
+		r = subscribe(&m, err);
 	if (r < 0) {
 		manager_done(&m);
 		return r;
@@ -152,29 +166,16 @@ static int wait_for(struct manager *m, const struct job *job, struct error *err)
 	return 0;
 }
 
-/* Signals are sent to who asked for them. */
-static int subscribe(struct manager *m, struct job *job, sd_bus_slot **ret, struct error *err)
-{
-	sd_bus_message *msg = NULL, *reply = NULL;
-	int r = sd_bus_match_signal(m->bus, ret, m->name, OBJECT, MANAGER, "JobRemoved", on_job_removed, job);
-
-	if (r >= 0)
-		r = manager_method(m, "Subscribe", &msg);
-	r = r < 0 ? err_sys(err, r, "listen to systemd") : manager_call(m, msg, &reply, err);
-	sd_bus_message_unref(reply);
-	sd_bus_message_unref(msg);
-	return r;
-}
-
 int manager_run_job(struct manager *m, sd_bus_message *msg, struct error *err)
 {
 	sd_bus_message *reply = NULL;
 	sd_bus_slot *slot = NULL;
 	struct job job = { 0 };
-	int r = subscribe(m, &job, &slot, err);
+	int r = sd_bus_match_signal(m->bus, &slot, m->name, OBJECT, MANAGER, "JobRemoved", on_job_removed, &job);
 
-	if (r == 0)
-		r = manager_call(m, msg, &reply, err);
+	if (r < 0)
+		return err_sys(err, r, "listen to systemd");
+	r = manager_call(m, msg, &reply, err);
 	if (r == 0) {
 		/* What came meanwhile waits in the queue: it is not looked at before sd_bus_process. */
 		r = sd_bus_message_read(reply, "o", &job.path);

@@ -47,10 +47,13 @@ static int answer_job(sd_bus_message *msg, void *userdata, sd_bus_error *e)
 	return sd_bus_reply_method_return(msg, "o", JOB);
 }
 
-static int answer_nothing(sd_bus_message *msg, void *userdata, sd_bus_error *e)
+static int answer_subscribe(sd_bus_message *msg, void *userdata, sd_bus_error *e)
 {
-	(void)userdata;
-	(void)e;
+	bool *subscribed = userdata;
+
+	if (*subscribed)
+		return sd_bus_error_set(e, "org.freedesktop.systemd1.AlreadySubscribed", "Client is already subscribed.");
+	*subscribed = true;
 	return sd_bus_reply_method_return(msg, "");
 }
 
@@ -74,7 +77,7 @@ static int get_text(sd_bus *bus, const char *path, const char *interface, const 
 
 static const sd_bus_vtable manager_table[] = {
 	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD("Subscribe", "", "", answer_nothing, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Subscribe", "", "", answer_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("StartTransientUnit", "ssa(sv)a(sa(sv))", "o", answer_job, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("StopUnit", "ss", "o", answer_job, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("GetUnit", "s", "o", answer_unit, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -93,10 +96,11 @@ static void serve(int listener)
 	auto_fd int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	sd_bus *bus = NULL;
 	sd_id128_t id = { .bytes = { 1 } };
+	bool subscribed = false;
 
 	if (sd_bus_new(&bus) < 0 || sd_bus_set_fd(bus, fd, fd) < 0 || sd_bus_set_server(bus, 1, id) < 0 ||
 	    sd_bus_set_anonymous(bus, 1) < 0 ||
-	    sd_bus_add_object_vtable(bus, NULL, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", manager_table, NULL) < 0 ||
+	    sd_bus_add_object_vtable(bus, NULL, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", manager_table, &subscribed) < 0 ||
 	    sd_bus_add_object_vtable(bus, NULL, UNIT_PATH, "org.freedesktop.systemd1.Scope", scope_table, NULL) < 0 ||
 	    sd_bus_start(bus) < 0)
 		_exit(1);

@@ -1,0 +1,117 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# test-host: systemd
+# Scopes of systemd for OCI containers: the program that makes them, and with them the runtime's --systemd-cgroup.
+bats_require_minimum_version 1.5.0
+load helpers
+
+on_test_host() {
+  [[ ${ARNIA_VM:-} == systemd && -d /run/systemd/system ]]
+}
+setup() {
+  on_test_host || skip "systemd is not process 1 of a test host: tested there"
+  sleepers=()
+}
+teardown() {
+  on_test_host || return 0
+  kill -KILL "${sleepers[@]}" 2> /dev/null || true
+  systemctl stop arnia-try.scope 2> /dev/null || true
+}
+
+scope() {
+  timeout 60 "$ARNIA_BIN/arnia-oci-scope" "$@"
+}
+property() {
+  systemctl show -P "$2" "$1"
+}
+sleeper() {
+  sleep 1000 3>&- &
+  sleepers+=($!)
+  pid=$!
+}
+cgroup_of() {
+  sed -n 's/^0:://p' "/proc/$1/cgroup"
+}
+
+has_failed() {
+  [[ "$(property arnia-try.scope ActiveState)" == failed ]]
+}
+
+@test "a scope is made with its process, its slice and its properties, changed, and stopped" {
+  sleeper
+  run -0 scope start arnia-try.scope arnia-tests.slice "$pid" --property MemoryMax=t:67108864 --property TasksMax=t:50 \
+    --property CPUWeight=t:33 --property AllowedCPUs=ay:01 --property CPUQuotaPeriodUSec=t:50000 \
+    --property CPUQuotaPerSecUSec=t:500000 --property Description=s:"a try"
+  [[ "$output" == /arnia.slice/arnia-tests.slice/arnia-try.scope ]]
+  [[ "$(cgroup_of "$pid")" == "$output" ]]
+  at=/sys/fs/cgroup$output
+  [[ "$(< "$at/memory.max")" == 67108864 ]]
+  [[ "$(< "$at/pids.max")" == 50 ]]
+  [[ "$(< "$at/cpu.weight")" == 33 ]]
+  [[ "$(< "$at/cpuset.cpus")" == 0 ]]
+  [[ "$(< "$at/cpu.max")" == "25000 50000" ]]
+  [[ "$(property arnia-try.scope Delegate)" == yes ]]
+  [[ "$(property arnia-try.scope Description)" == "a try" ]]
+  [[ "$(property arnia-try.scope CollectMode)" == inactive-or-failed ]]
+  [[ "$(property arnia-try.scope DevicePolicy)" == auto ]]
+
+  scope set arnia-try.scope --property MemoryMax=t:33554432 --property TasksMax=t:18446744073709551615 --property OOMPolicy=s:kill
+  [[ "$(< "$at/memory.max")" == 33554432 ]]
+  [[ "$(< "$at/pids.max")" == max ]]
+
+  scope stop arnia-try.scope
+  [[ ! -e $at ]]
+  ! kill -0 "$pid" 2> /dev/null
+  [[ "$(property arnia-try.scope LoadState)" == not-found ]]
+  scope stop arnia-try.scope
+}
+
+@test "our control files and device program outlive what systemd does to the scope" {
+  sleeper
+  run -0 scope start arnia-try.scope system.slice "$pid" --property MemoryMax=t:67108864
+  at=/sys/fs/cgroup$output
+  echo 12345 > "$at/cgroup.max.descendants"
+  systemctl daemon-reload
+  scope set arnia-try.scope --property MemoryMax=t:134217728
+  [[ "$(< "$at/cgroup.max.descendants")" == 12345 ]]
+  # systemd has no device program there: nothing stands beside, or takes the place of, ours.
+  if command -v bpftool > /dev/null; then
+    bpftool cgroup show "$at" > "$BATS_TEST_TMPDIR/programs"
+    cat "$BATS_TEST_TMPDIR/programs"
+    ! grep -w device "$BATS_TEST_TMPDIR/programs"
+  fi
+}
+
+@test "a unit that is there is not taken over; one that failed is" {
+  sleeper
+  first=$pid
+  scope start arnia-try.scope system.slice "$first"
+  sleeper
+  run -1 scope start arnia-try.scope system.slice "$pid"
+  [[ "$output" == "arnia-oci-scope: start arnia-try.scope: "*"arnia-try.scope"* ]]
+  [[ "$(cgroup_of "$first")" == /system.slice/arnia-try.scope ]]
+  scope stop arnia-try.scope
+
+  sleeper
+  scope start arnia-try.scope system.slice "$pid" --property RuntimeMaxUSec=t:100000 --property CollectMode=s:inactive
+  wait_until 100 has_failed
+  sleeper
+  run -0 scope start arnia-try.scope system.slice "$pid"
+  [[ "$output" == "$(cgroup_of "$pid")" ]]
+  scope stop arnia-try.scope
+}
+
+@test "one line says what systemd did not like" {
+  sleeper
+  run -1 scope start arnia-try.scope system.slice "$pid" --property NoSuchThing=t:1
+  [[ ${#lines[@]} -eq 1 && "$output" == *NoSuchThing* ]]
+  run -1 scope start arnia-try.scope system.slice "$pid" --property MemoryMax=t:lots
+  [[ ${#lines[@]} -eq 1 && "$output" == *MemoryMax* ]]
+  run -1 scope start arnia-try.scope system.slice 4194303
+  [[ ${#lines[@]} -eq 1 ]]
+  run -1 scope start "no unit" system.slice "$pid"
+  [[ ${#lines[@]} -eq 1 ]]
+  run -1 scope set arnia-try.scope --property MemoryMax=t:1
+  [[ ${#lines[@]} -eq 1 ]]
+  scope stop never-there.scope
+}
