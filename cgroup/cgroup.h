@@ -37,8 +37,8 @@ int cg_create_with(int root, const struct cg_config *c, const struct cg_program 
 int cg_open(int root, const char *path, struct error *err);
 /* Change limits of a live cgroup (only knobs that are set). */
 int cg_write_limits(int cg, const struct cg_limits *l, struct error *err);
-/* Write control files of a live cgroup in order, up to the first that fails: kind UNSUPPORTED when the file is missing and the
- * write is not optional, USAGE when its name is not one of a file. */
+/* Write control files of a live cgroup in order, up to the first that fails, after switching on their controllers above it. Kind
+ * UNSUPPORTED when a file is missing and its write not optional, USAGE when the name is not one of a file. */
 int cg_write_list(int cg, const struct cg_write *w, size_t n, struct error *err);
 /* Replace the device program (exactly one of ours stays attached, at no moment none). n = 0 takes it away. Each kind of
  * access is decided by the last rule that matches the device and speaks of it; what no rule decides is denied. */

@@ -3,6 +3,7 @@
  * Disabling"). */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
 #include "lib/base/mem.h"
+#include "lib/base/path.h"
 #include "lib/base/str.h"
 #include "cgroup/internal.h"
 
@@ -181,4 +183,18 @@ int cg_enable(int root, const char *path, uint32_t want, uint32_t *ret_have, cha
 	}
 	*ret_have = have;
 	return 0;
+}
+
+void cg_enable_above(int cg, uint32_t want, unsigned depth)
+{
+	auto_fd int parent = openat(cg, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	uint32_t present = 0;
+
+	/* What is above the mount is another file system. */
+	if (parent < 0 || depth == 0 || !path_fd_is_fs(parent, CGROUP2_SUPER_MAGIC) ||
+	    cg_read_controllers(parent, "cgroup.controllers", &present) < 0)
+		return;
+	if (want & ~present)
+		cg_enable_above(parent, want & ~present, depth - 1);
+	enable_at(parent, "", &want, NULL);
 }

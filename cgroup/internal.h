@@ -33,6 +33,9 @@ uint32_t cg_knobs_controllers(uint32_t knob_bits);
 int cg_read_controllers(int cg, const char *file, uint32_t *ret);
 /* The controller of a control file by its name ("io" of "io.max"); 0 for those of the core and unknown ones. */
 uint32_t cg_file_controller(const char *file);
+/* Switch controllers on for a cgroup of which only the descriptor is known, at most `depth` levels up; as far as it goes. */
+void cg_enable_above(int cg, uint32_t want, unsigned depth);
+#define CG_DEPTH_MAX 64
 /* Names of the controllers in `bits`: "cpu, memory". buf is at least 64 bytes; returns buf. */
 char *cg_controller_names(uint32_t bits, char *buf, size_t size);
 

@@ -95,7 +95,11 @@ int cg_writes_try(int cg, const struct cg_write *w, size_t n, const char *why, s
 
 int cg_write_list(int cg, const struct cg_write *w, size_t n, struct error *err)
 {
+	uint32_t missing = 0;
+
 	if (!path_fd_is_fs(cg, CGROUP2_SUPER_MAGIC))
 		return err_set(err, -EXDEV, "not on a cgroup2 filesystem");
+	if (cg_writes_missing(cg, w, n, &missing) == 0 && missing)
+		cg_enable_above(cg, missing, CG_DEPTH_MAX);
 	return cg_writes_try(cg, w, n, NULL, err);
 }

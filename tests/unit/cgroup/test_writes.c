@@ -98,6 +98,15 @@ static void test_missing_file(void **state)
 	fixture_done(&f);
 }
 
+static bool on_in(int root, const char *path)
+{
+	auto_fd int cg = openat(root, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	uint32_t on = 0;
+
+	cg_read_controllers(cg, "cgroup.subtree_control", &on);
+	return on & CG_CTL_HUGETLB;
+}
+
 /* A controller that is not on below the top is switched on for the file. */
 static void test_enables(void **state)
 {
@@ -122,6 +131,16 @@ static void test_enables(void **state)
 	cg = cg_create(f.root, &c, &err);
 	if (cg < 0)
 		fail_msg("%s", err.text);
+	assert_value(cg, "hugetlb.2MB.max", "4194304");
+	/* For one that lives, too, from the top down. */
+	fd_close(&cg);
+	assert_int_equal(cg_remove(f.root, f.branch, &err), 0);
+	c.writes.n = 0;
+	cg = cg_create(f.root, &c, &err);
+	assert_true(cg >= 0);
+	if (!on_in(f.root, f.branch))
+		assert_int_equal(faccessat(cg, w.file, F_OK, 0), -1);
+	assert_int_equal(cg_write_list(cg, &w, 1, &err), 0);
 	assert_value(cg, "hugetlb.2MB.max", "4194304");
 	fixture_done(&f);
 	if (!(on & CG_CTL_HUGETLB))
