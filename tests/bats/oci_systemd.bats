@@ -115,3 +115,61 @@ has_failed() {
   [[ ${#lines[@]} -eq 1 ]]
   scope stop never-there.scope
 }
+
+# ---- the runtime ----
+
+oci() {
+  timeout 60 "$ARNIA_BIN/arnia-oci" --root "$BATS_TEST_TMPDIR/oci" --systemd-cgroup "$@"
+}
+# A bundle that sleeps; "$1": what jq makes of its config.
+bundle() {
+  local at=$BATS_TEST_TMPDIR/bundle
+  mkdir -p "$at"/rootfs/{bin,dev,proc,sys,tmp}
+  cp "$(command -v busybox)" "$at/rootfs/bin/busybox"
+  ln -sf busybox "$at/rootfs/bin/sh"
+  (cd "$at" && oci spec)
+  jq ".process.terminal = false | .process.args = [\"busybox\", \"sleep\", \"1000\"] | .linux.cgroupsPath = \"arnia-tests.slice:arnia:try\"
+    | $1" "$at/config.json" > "$at/new"
+  mv "$at/new" "$at/config.json"
+  cd "$at" || return
+}
+needs_runtime() {
+  [[ -x $ARNIA_BIN/arnia-oci ]] || skip "no runtime in this build"
+}
+
+@test "a container in a scope: systemd knows its limits, and keeps them" {
+  needs_runtime
+  bundle '.linux.resources = {memory: {limit: 67108864}, pids: {limit: 50}, cpu: {shares: 2000}}
+    | .annotations = {"org.systemd.property.TimeoutStopSec": "uint64 7", "org.systemd.property.Description": "'"'a container'"'"}'
+  oci run -d try < /dev/null > /dev/null 2>&1 3>&-
+  pid=$(oci state try | jq .pid)
+  [[ "$(cgroup_of "$pid")" == /arnia.slice/arnia-tests.slice/arnia-try.scope ]]
+  at=/sys/fs/cgroup$(cgroup_of "$pid")
+  [[ "$(property arnia-try.scope MemoryMax)" == 67108864 && "$(< "$at/memory.max")" == 67108864 ]]
+  [[ "$(property arnia-try.scope TasksMax)" == 50 && "$(property arnia-try.scope CPUWeight)" == 170 ]]
+  [[ "$(property arnia-try.scope Description)" == "a container" ]]
+  [[ "$(property arnia-try.scope TimeoutStopUSec)" == 7s ]]
+  oci update --memory 32M try
+  systemctl daemon-reload
+  systemctl set-property --runtime arnia-try.scope TasksMax=60
+  [[ "$(property arnia-try.scope MemoryMax)" == 33554432 && "$(< "$at/memory.max")" == 33554432 ]]
+  oci delete -f try
+  [[ ! -e $at ]]
+  [[ "$(property arnia-try.scope LoadState)" == not-found ]]
+}
+
+@test "device rules of a container hold whatever systemd does to its scope" {
+  needs_runtime
+  bundle '.linux.resources = {devices: [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 1, minor: 11, access: "r"}]}
+    | .process.capabilities = {bounding: ["CAP_MKNOD"], effective: ["CAP_MKNOD"], permitted: ["CAP_MKNOD"]}'
+  oci run -d try < /dev/null > /dev/null 2>&1 3>&-
+  oci exec try busybox mknod /tmp/kmsg c 1 11
+  oci exec try busybox mknod /tmp/mem c 1 1
+  oci exec try busybox sh -c ': < /tmp/kmsg && : > /dev/null'
+  run -1 oci exec try busybox sh -c ': < /tmp/mem'
+  systemctl daemon-reload
+  systemctl set-property --runtime arnia-try.scope TasksMax=60
+  oci exec try busybox sh -c ': < /tmp/kmsg && : > /dev/null'
+  run -1 oci exec try busybox sh -c ': < /tmp/mem'
+  oci delete -f try
+}
