@@ -61,7 +61,7 @@ has_failed() {
 
   scope stop arnia-try.scope
   [[ ! -e $at ]]
-  ! kill -0 "$pid" 2> /dev/null
+  run ! kill -0 "$pid"
   [[ "$(property arnia-try.scope LoadState)" == not-found ]]
   scope stop arnia-try.scope
 }
@@ -77,8 +77,7 @@ has_failed() {
   # systemd has no device program there: nothing stands beside, or takes the place of, ours.
   if command -v bpftool > /dev/null; then
     bpftool cgroup show "$at" > "$BATS_TEST_TMPDIR/programs"
-    cat "$BATS_TEST_TMPDIR/programs"
-    ! grep -w device "$BATS_TEST_TMPDIR/programs"
+    run ! grep device "$BATS_TEST_TMPDIR/programs"
   fi
 }
 

@@ -113,12 +113,13 @@ static void test_enables(void **state)
 	struct fixture f = fixture_open();
 	struct cg_config c = { .limits = CG_LIMITS_NONE };
 	struct cg_write w = { .file = "hugetlb.2MB.max", .value = "4194304" };
-	auto_free char *path = str_fmt("%s/leaf", f.branch);
 	struct error err = { 0 };
 	uint32_t present = 0, on = 0;
 	auto_fd int cg = -1;
+	char path[80];
 
 	(void)state;
+	snprintf(path, sizeof(path), "%s/leaf", f.branch);
 	cg_read_controllers(f.root, "cgroup.controllers", &present);
 	cg_read_controllers(f.root, "cgroup.subtree_control", &on);
 	if (!(present & CG_CTL_HUGETLB) || access("/sys/kernel/mm/hugepages/hugepages-2048kB", F_OK) < 0) {
