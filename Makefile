@@ -305,13 +305,16 @@ install:
 	install -d $(inst)/share/bash-completion/completions $(inst)/share/fish/vendor_completions.d
 	$(R)/bin/arnia completion bash > $(inst)/share/bash-completion/completions/arnia
 	$(R)/bin/arnia completion fish > $(inst)/share/fish/vendor_completions.d/arnia.fish
+	$(R)/bin/arnia-oci completion bash > $(inst)/share/bash-completion/completions/arnia-oci
+	$(R)/bin/arnia-oci completion fish > $(inst)/share/fish/vendor_completions.d/arnia-oci.fish
 	install -d $(inst)/lib/systemd/system
 	for u in $(notdir $(wildcard systemd/arnia*)); do sed 's|@LIBEXECDIR@|$(PREFIX)/libexec/arnia|' systemd/$$u \
 		> $(inst)/lib/systemd/system/$$u || exit 1; done
 uninstall:
 	rm -f $(patsubst systemd/%,$(inst)/lib/systemd/system/%,$(wildcard systemd/arnia*))
 	rm -f $(inst)/bin/arnia $(inst)/bin/arnia-oci $(inst)/share/bash-completion/completions/arnia \
-		$(inst)/share/fish/vendor_completions.d/arnia.fish
+		$(inst)/share/fish/vendor_completions.d/arnia.fish $(inst)/share/bash-completion/completions/arnia-oci \
+		$(inst)/share/fish/vendor_completions.d/arnia-oci.fish
 	rm -rf $(inst)/libexec/arnia $(inst)/share/arnia
 	for m in $(wildcard man/*.[1-8]); do rm -f $(inst)/share/man/man$${m##*.}/$${m##*/}; done
 clean:

@@ -516,6 +516,17 @@ make_cgroup() {
     and (.linux.capabilities | index("CAP_CHOWN") >= 0) and .linux.seccomp.enabled' <<< "$output"
 }
 
+@test "the manual has every verb and every option" {
+  local page=$BATS_TEST_DIRNAME/../../man/arnia-oci.8 v o
+  for v in "" $VERBS_WITH_ID list features spec completion; do
+    [[ -z $v ]] || grep -q "^\.Ss $v\( Ar\|$\)" "$page"
+    # shellcheck disable=SC2086
+    for o in $("$OCI" $v --help | grep -oE '^  (-., |    )--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+'); do
+      [[ $v && $o == --help ]] || grep -qE "^\.It Fl (. , )?-${o#--}( |$)" "$page" || { echo "$v $o"; return 1; }
+    done
+  done
+}
+
 @test "a full or closed output is an error" {
   state one
   run -1 bash -c "'$OCI' --root '$ROOT' state one > /dev/full"
