@@ -54,6 +54,18 @@ int record_signal_all(const struct record *r, int sig, struct error *err)
 	return signal_group(r, cg, sig, err);
 }
 
+/* What waits at the start socket is a process of ours. As the first of its pid namespace it is spared every
+ * signal that it has no handler for, so it gets the one that nobody is spared. */
+static int signal_for(enum oci_status status, int sig)
+{
+	static const int harmless[] = { 0, SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU };
+
+	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
+		if (sig == harmless[i])
+			return sig;
+	return status == OCI_CREATED ? SIGKILL : sig;
+}
+
 static int kill_one(struct call *c, const char *id, int sig, struct error *err)
 {
 	struct record r = RECORD_NONE;
@@ -63,6 +75,8 @@ static int kill_one(struct call *c, const char *id, int sig, struct error *err)
 
 	if (code == 0)
 		code = record_status(&r, &status, &init, err);
+	if (code == 0)
+		sig = signal_for(status, sig);
 	if (code == 0 && opt_has(c, "all"))
 		code = record_signal_all(&r, sig, err);
 	else if (code == 0 && init.fd < 0)
