@@ -90,7 +90,7 @@ struct record {
 	int lock; /* held while the record may change; -1. By this process alone: what it forks does not hold it */
 	/* kept: */
 	const char *bundle;
-	const char *config; /* text of config.json as it was at creation */
+	const char *config; /* text of config.json as it was at creation; NULL when that is lost */
 	pid_t pid;
 	uint64_t start; /* proc_pid_stat(5) field 22 */
 	const char *boot; /* boot id: another one = stopped */

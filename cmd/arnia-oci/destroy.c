@@ -11,6 +11,7 @@
 #include "lib/base/time.h"
 
 #define END_WAIT_MS 10000 /* for what was killed: a process in the kernel may take its time */
+#define REFUSED_WAIT_MS 500
 #define EVENTS_MAX 4096
 
 /* ---- waiting ---- */
@@ -77,15 +78,18 @@ static int kill_init(const struct record *r, const struct pidref *init, struct e
 static int empty_cgroup(const struct record *r, struct error *err)
 {
 	auto_fd int cg = record_cgroup(r, err);
-	int code;
+	struct error why = { 0 };
+	int code, kill;
 
 	if (cg == -ENOENT)
 		return 0;
 	if (cg < 0)
 		return cg;
-	code = record_signal_all(r, SIGKILL, err);
-	if (code == 0)
-		code = cgroup_wait(cg, is_empty, END_WAIT_MS, err);
+	/* They may end, and systemd remove it, while we do this: what counts is whether it is empty. */
+	kill = record_signal_all(r, SIGKILL, &why);
+	code = cgroup_wait(cg, is_empty, kill < 0 ? REFUSED_WAIT_MS : END_WAIT_MS, err);
+	if (code < 0 && kill < 0 && err)
+		*err = why;
 	return code < 0 ? err_prefix(err, "kill container %.64s", r->id) : 0;
 }
 

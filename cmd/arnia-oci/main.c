@@ -17,6 +17,7 @@
 #include "lib/base/version.h"
 
 #define EXIT_NO_VERB 3 /* runc's */
+#define EXIT_EXEC 255 /* as cmd_exec has it for all that cannot be run */
 
 /* A descriptor of ours must not become 0, 1 or 2. */
 static void open_stdio(void)
@@ -151,7 +152,10 @@ static int check_operands(struct call *c, struct error *err)
 		c->args.v++;
 		c->args.n--;
 	}
-	return opt_has(c, "regex") ? 0 : oci_id_check(c->id, err);
+	if (opt_has(c, "regex") || oci_id_check(c->id, err) == 0)
+		return 0;
+	c->exit_code = v->run == cmd_exec ? EXIT_EXEC : 0;
+	return -EINVAL;
 }
 
 static int run_verb(struct call *c, char *const *argv, size_t n, struct error *err)

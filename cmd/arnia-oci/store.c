@@ -206,6 +206,9 @@ int store_save(struct record *r, struct error *err)
 	auto_free char *text = json_text(j, true);
 	int code = 0;
 
+	/* It would be another path when it is read again. */
+	if (r->bundle && !utf8_valid(r->bundle, strlen(r->bundle)))
+		return err_set_kind(err, -EILSEQ, ERR_USAGE, "bundle of container %.64s: its path is not UTF-8 text", r->id);
 	if (r->config && !r->config_kept)
 		code = file_write_atomic_at(r->dir, "config.json", r->config, strlen(r->config), 0600, false,
 					    err);
@@ -273,16 +276,14 @@ static int check_cgroup(const struct record *r, struct error *err)
 	return 0;
 }
 
-static int read_config(struct record *r, struct error *err)
+/* Without it the container can still be killed and removed. */
+static void read_config(struct record *r)
 {
 	auto_free char *text = NULL;
-	long n = file_read_at(r->dir, "config.json", OCI_CONFIG_MAX, &text, err);
+	long n = file_read_at(r->dir, "config.json", OCI_CONFIG_MAX, &text, NULL);
 
-	if (n < 0)
-		return (int)n;
-	r->config = arena_str_n(&r->arena, text, (size_t)n);
+	r->config = n < 0 ? NULL : arena_str_n(&r->arena, text, (size_t)n);
 	r->config_kept = true;
-	return 0;
 }
 
 static int read_state(struct record *r, struct error *err)
@@ -296,12 +297,13 @@ static int read_state(struct record *r, struct error *err)
 	if (n < 0)
 		return (int)n;
 	j = json_parse(text, (size_t)n, err);
-	if (!j || decode(j, r, err) < 0 || check_cgroup(r, err) < 0 || read_config(r, err) < 0) {
+	if (!j || decode(j, r, err) < 0 || check_cgroup(r, err) < 0) {
 		err_prefix(err, "state of container %.64s is damaged", r->id);
 		if (err)
 			err->kind = ERR_FAILED;
 		return -EBADMSG;
 	}
+	read_config(r);
 	return 0;
 }
 

@@ -109,6 +109,19 @@ static void what_is_saved_is_loaded(void **state)
 	assert_string_equal(err.text, "container does not exist");
 }
 
+static void a_bundle_that_json_cannot_have(void **state)
+{
+	struct record r = make("one");
+	struct error err = { 0 };
+
+	(void)state;
+	r.bundle = "/b\xff";
+	assert_int_equal(store_save(&r, &err), -EILSEQ);
+	assert_int_equal(err.kind, ERR_USAGE);
+	record_done(&r);
+	assert_int_equal(store_load(root, "one", false, &r, &err), -ENOENT);
+}
+
 static void ids_are_taken_once(void **state)
 {
 	struct record r = make("one"), other = RECORD_NONE;
@@ -281,6 +294,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(what_is_saved_is_loaded),
+		CASE(a_bundle_that_json_cannot_have),
 		CASE(ids_are_taken_once),
 		CASE(damage_is_told_and_removable),
 		CASE(links_are_not_followed),
