@@ -69,7 +69,9 @@ VERBS_WITH_ID="create start run exec state kill delete ps pause resume update ev
   for v in --version -v -V; do
     run -0 "$OCI" $v
     [[ ${lines[0]} =~ ^arnia-oci\ version\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
-    [[ ${lines[1]} =~ ^spec:\ 1\.[0-9]+\.[0-9]+$ ]]
+    [[ ${lines[1]} =~ ^commit:\ [^\ ]+$ ]]
+    [[ ${lines[2]} =~ ^spec:\ 1\.[0-9]+\.[0-9]+$ ]]
+    [[ ${lines[3]} =~ ^libseccomp:\ [0-9.]+$ ]]
   done
 }
 
