@@ -24,14 +24,23 @@ static bool may_go_without(const struct act *a, int code)
 	return true;
 }
 
-static int check_empty(const struct act *a, struct error *err)
+/* Before anything is written to it, and before it is taken for ours, which is killed when something fails. */
+static int check_empty(int root, const char *path, struct error *err)
 {
+	auto_fd int cg = cg_open(root, path, NULL);
 	struct cg_events ev;
 
-	if (cg_read_events(a->cgroup, &ev) == 0 && ev.populated)
-		return err_set_kind(err, -EBUSY, ERR_STATE, "cgroup %s is not empty: processes of others are in it",
-				    a->config.cgroup.path);
+	if (cg >= 0 && cg_read_events(cg, &ev) == 0 && ev.populated)
+		return err_set_kind(err, -EBUSY, ERR_STATE, "cgroup %s is not empty: processes of others are in it", path);
 	return 0;
+}
+
+/* What is kept names it before it is there: whenever this process is killed, delete finds what is left. */
+static int keep_path(struct act *a, const char *path, struct error *err)
+{
+	a->record.cgroup = arena_str(&a->record.arena, path);
+	a->record.own_cgroup = path != NULL;
+	return store_save(&a->record, err);
 }
 
 static int make_folder(struct act *a, struct error *err)
@@ -40,20 +49,23 @@ static int make_folder(struct act *a, struct error *err)
 	struct cg_config *g = &a->config.cgroup;
 	int r = root < 0 ? root : oci_cgroup_path(a->config.cgroups_path, a->record.id, &a->config.arena, &g->path, err);
 
+	if (r == 0)
+		r = check_empty(root, g->path, err);
+	if (r == 0)
+		r = keep_path(a, g->path, err);
 	if (r < 0)
 		return r;
 	g->limits = CG_LIMITS_NONE;
 	g->reuse = true;
 	a->cgroup = cg_create(root, g, err);
-	if (a->cgroup < 0 && may_go_without(a, a->cgroup)) {
-		err_clear(err);
+	if (a->cgroup >= 0)
 		return 0;
-	}
-	if (a->cgroup < 0)
-		return a->cgroup;
-	a->record.cgroup = arena_str(&a->record.arena, g->path);
-	a->record.own_cgroup = true;
-	return check_empty(a, err);
+	r = a->cgroup;
+	a->record.cgroup = NULL;
+	if (!may_go_without(a, r))
+		return r;
+	err_clear(err);
+	return keep_path(a, NULL, err);
 }
 
 int cgroup_prepare(struct act *a, struct error *err)

@@ -199,7 +199,7 @@ static int create_steps(struct act *a, struct error *err)
 		r = listen_for_start(a, err);
 	if (r == 0)
 		r = cgroup_prepare(a, err);
-	if (r == 0)
+	if (r == 0 && !a->record.config_kept)
 		r = store_save(&a->record, err);
 	if (r == 0)
 		r = carry_out(a, err);
