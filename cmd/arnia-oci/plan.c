@@ -30,7 +30,7 @@ static int open_cache(const char *root)
 static int compile_filter(struct act *a, struct error *err)
 {
 	struct sandbox_config *s = &a->plan.sandbox;
-	struct seccomp_input in = { .json = a->config.seccomp, .caps = s->cap_bounding };
+	struct seccomp_input in = { .json = a->config.seccomp, .caps = s->cap_bounding, .oci = true };
 	auto_fd int cache = -1;
 	auto_free void *bytes = NULL;
 	int r;
