@@ -163,5 +163,7 @@ int cmd_spec(struct call *c, struct error *err);
 
 /* Kill all of it and take away what it had: cgroup, scope, folder. Also for what create left half done. */
 int container_destroy(struct call *c, struct record *r, struct error *err);
+/* The same, and then the poststop hooks. */
+int container_delete(struct call *c, struct record *r, struct error *err);
 
 #endif

@@ -48,7 +48,7 @@ int cmd_start(struct call *c, struct error *err)
 /* The container is over, or never came to run: nothing of it stays unless asked. */
 static int run_end(struct act *a, struct error *err)
 {
-	return opt_has(a->call, "keep") ? 0 : container_destroy(a->call, &a->record, err);
+	return opt_has(a->call, "keep") ? 0 : container_delete(a->call, &a->record, err);
 }
 
 static int run_in_foreground(struct act *a, struct error *err)
@@ -73,7 +73,7 @@ static void end_failed(struct act *a)
 	pidref_kill(&a->init, SIGKILL);
 	while (waitpid(a->init.pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	container_destroy(a->call, &a->record, &e);
+	container_delete(a->call, &a->record, &e);
 }
 
 int cmd_run(struct call *c, struct error *err)

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include "cmd/arnia-oci/cmd.h"
+#include "cmd/arnia-oci/engine.h"
 
-/* Of the engine. */
-int hooks_run_poststop(struct call *c, struct record *r, struct error *err) __attribute__((weak));
-
-static int destroy(struct call *c, struct record *r, struct error *err)
+int container_delete(struct call *c, struct record *r, struct error *err)
 {
 	struct error hooks = { 0 };
 	int code = container_destroy(c, r, err);
 
-	if (code == 0 && hooks_run_poststop && hooks_run_poststop(c, r, &hooks) < 0)
+	if (code == 0 && hooks_run_poststop(c, r, &hooks) < 0)
 		report(&c->g, REPORT_WARN, "%s", hooks.text);
 	return code;
 }
@@ -26,7 +23,7 @@ static int delete_record(struct call *c, struct record *r, struct error *err)
 		return err_set_kind(err, -EBUSY, ERR_STATE,
 				    "cannot delete container %.64s that is not stopped: %s", r->id,
 				    oci_status_name(status));
-	return destroy(c, r, err);
+	return container_delete(c, r, err);
 }
 
 /* What an interrupted creation or a damaged disk left. */

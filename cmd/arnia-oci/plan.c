@@ -39,13 +39,11 @@ static int compile_filter(struct act *a, struct error *err)
 		return 0;
 	in.json_len = strlen(in.json);
 	cache = open_cache(a->call->g.root);
+	/* Its flags were decoded with the rest. */
 	r = seccomp_compile_cached(&in, cache, &bytes, &s->seccomp_size, err);
-	if (r == 0)
-		r = seccomp_flags(&in, &s->seccomp_flags, err);
 	if (r < 0)
 		return err_prefix(err, "linux.seccomp"), r;
 	s->seccomp = arena_dup(&a->config.arena, bytes, s->seccomp_size);
-	s->seccomp_listener = a->config.seccomp_listener != NULL;
 	return 0;
 }
 
@@ -163,6 +161,8 @@ int plan_create(struct act *a, struct error *err)
 	common(a, PLAN_START);
 	p->rootfs = a->config.rootfs;
 	p->rootfs.host_cgroups = !has_cgroupns(&p->sandbox);
+	/* execCPUAffinity is for execs (runtime-spec config.md). */
+	p->sandbox.cpus_initial = p->sandbox.cpus_final = NULL;
 	p->halt = true;
 	p->hooks_create.v = a->config.hooks[OCI_CREATE_CONTAINER].v;
 	p->hooks_create.n = a->config.hooks[OCI_CREATE_CONTAINER].n;
