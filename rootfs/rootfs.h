@@ -22,6 +22,8 @@
 /* Mount the staging tmpfs at `run`/stage (the empty folder stays for all workers) and make it the working directory, so that a child with a copy of the
  * namespace finds its own copy as ".", even where it may not walk the path any more. Returns its O_PATH fd. Before the child is cloned. */
 int rootfs_stage(const char *run, struct error *err);
+/* The same without the standard devices: for a worker that carries out one plan, which may make its own. */
+int rootfs_stage_bare(const char *run, struct error *err);
 /* Build the root and attach it below `stage`. A plain one is a clone of lower[0] with all that is mounted below it. Else: idmapped clones of the layers (open_tree + mount_setattr with the user namespace `userns`; -1 = not idmapped), overlay
  * created with fsuid/fsgid at the range's base, MOUNT_ATTR_NODEV always, writability checked afterwards. Makes upper and work when missing, in one folder (0700). Returns an
  * O_PATH fd of the root, for the caller's own use. Before or after the clone, but before the child leaves for rootfs_guest_mount. */

@@ -101,6 +101,15 @@ static void stage_devices(int guest)
 
 int rootfs_stage(const char *run, struct error *err)
 {
+	int guest = rootfs_stage_bare(run, err);
+
+	if (guest >= 0)
+		stage_devices(guest);
+	return guest;
+}
+
+int rootfs_stage_bare(const char *run, struct error *err)
+{
 	auto_fd int top = mount_top(run), guest = -1;
 
 	if (top < 0)
@@ -108,7 +117,6 @@ int rootfs_stage(const char *run, struct error *err)
 	guest = mount_guest(top);
 	if (guest < 0)
 		return err_sys(err, guest, "prepare the stage in %s", run);
-	stage_devices(guest);
 	if (fchdir(guest) < 0)
 		return err_sys(err, -errno, "enter the stage in %s", run);
 	return fd_steal(&guest);

@@ -84,6 +84,7 @@ int cmd_run(struct call *c, struct error *err)
 	if (r == 0) {
 		fd_close(&a.start);
 		r = container_start(c, &a.record, &a.config, err);
+		work_end(&a.work);
 		if (r == 0 && !opt_has(c, "detach"))
 			r = run_in_foreground(&a, err);
 		else if (r < 0)

@@ -209,7 +209,8 @@ static int carry_out(struct act *a, const struct pidref *init, struct error *err
 		r = work_send(&a->work, &a->plan, init->fd, -1, a->cgroup, err);
 	if (r == 0)
 		r = act_talk(a, err);
-	work_end(&a->work);
+	if (r < 0)
+		work_end(&a->work);
 	return r;
 }
 
@@ -244,6 +245,7 @@ int cmd_exec(struct call *c, struct error *err)
 	if (r == 0 && pid_file)
 		r = pid_file_write(pid_file, a.init.pid, err);
 	if (r == 0) {
+		work_end(&a.work);
 		r = end_of(&a, err);
 	} else if (a.init.pid > 0) {
 		pidref_kill(&a.init, SIGKILL);

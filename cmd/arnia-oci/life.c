@@ -162,7 +162,9 @@ static int carry_out(struct act *a, struct error *err)
 		r = work_send(&a->work, &a->plan, -1, a->start, a->cgroup, err);
 	if (r == 0)
 		r = act_talk(a, err);
-	work_end(&a->work);
+	/* One that is done takes its mounts down; nothing waits for that but our own end. */
+	if (r < 0)
+		work_end(&a->work);
 	return r;
 }
 

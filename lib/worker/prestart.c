@@ -88,7 +88,7 @@ int worker_open(struct worker *w, struct error *err)
 		r = worker_open_few(w, err);
 	if (r < 0)
 		return r;
-	w->stage = rootfs_stage(w->run, err);
+	w->stage = w->asks ? rootfs_stage_bare(w->run, err) : rootfs_stage(w->run, err);
 	return w->stage < 0 ? w->stage : 0;
 }
 

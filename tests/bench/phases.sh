@@ -182,7 +182,7 @@ phase_oci() {
   peak pcrun $c
   peak prunc runc
   # one among many
-  read -r _ _ w0 w1 _ _ <<< "$(peers_view "$tools/many" -n "$many" -c "$(cgroup2)" $oci run -d -b "$work/idle" 'arniabench-{}')"
+  read -r _ _ w0 w1 _ _ <<< "$(peers_view "$tools/many" -n "$many" -c /sys/fs/cgroup $oci run -d -b "$work/idle" 'arniabench-{}')"
   metric oci.grow.first "$w0"
   metric oci.grow.last "$w1"
   crun_down
