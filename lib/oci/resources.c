@@ -12,7 +12,8 @@
 #include "lib/base/str.h"
 #include "lib/oci/resources_internal.h"
 
-#define SHARES_MAX 262144 /* cpu.shares of v1: 2..262144, 1024 by default */
+#define SHARES_MAX 262144 /* cpu.shares of v1: 2..262144 */
+#define SHARES_DEFAULT 1024
 #define WEIGHT_MAX 10000 /* cpu.weight of v2: 1..10000, 100 by default */
 #define PERIOD_DEFAULT 100000 /* us */
 
@@ -206,7 +207,8 @@ static int read_cpu(const struct res *r, struct error *err)
 	if (has_idle)
 		res_write_u64(r, "cpu.idle", (uint64_t)idle);
 	if (shares)
-		res_write_u64(r, "cpu.weight", weight_of_shares(shares));
+		/* The default, which engines write without being asked: there as well where no controller is. */
+		res_write_u64(r, "cpu.weight", weight_of_shares(shares))->optional = shares == SHARES_DEFAULT;
 	code = write_cpu_max(r, err);
 	if (!str_is_empty(cpus))
 		res_write(r, "cpuset.cpus", cpus);

@@ -74,7 +74,7 @@ ended() {
   [[ ! -e /run/ctd-oci/default/t ]]
 }
 @test "a terminal" {
-  run script -qec "timeout $((60 * ${ARNIA_SLOW:-1})) ctr -a /run/ctd.sock run --rm -t --snapshotter native --runc-binary $ARNIA_BIN/arnia-oci --runc-root /run/ctd-oci localhost/bb:latest tt sh -c 'tty; test -t 0 && echo terminal'" /dev/null
+  run script -qec "timeout $((60 * ${ARNIA_SLOW:-1})) ctr -a /run/ctd.sock run --rm -t --snapshotter native --runc-binary $ARNIA_BIN/arnia-oci --runc-root /run/ctd-oci localhost/bb:latest tt sh -c 'tty; test -t 0 && echo terminal'" /dev/null < /dev/null
   echo "$output"
   [[ "$output" == *terminal* ]]
 }

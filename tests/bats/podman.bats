@@ -38,7 +38,7 @@ pm() {
   [[ "$status" -eq 126 ]]
 }
 @test "-it: a terminal" {
-  run script -qec "podman --runtime $ARNIA_BIN/arnia-oci run --rm -it bb sh -c 'tty; test -t 0 && echo terminal'" /dev/null
+  run script -qec "podman --runtime $ARNIA_BIN/arnia-oci run --rm -it bb sh -c 'tty; test -t 0 && echo terminal'" /dev/null < /dev/null
   echo "$output"
   [[ "$status" -eq 0 && "$output" == *terminal* ]]
 }
