@@ -101,6 +101,7 @@ struct record {
 	const char *rootfs;
 	bool rootless, own_cgroup; /* the cgroup was made by us and goes with delete */
 	uint32_t uid; /* who made it */
+	struct strv streams; /* what its standard streams were at first ("pipe:[123]"); none of a terminal */
 	bool config_kept; /* ROOT/ID/config.json is written (store.c's) */
 };
 #define RECORD_NONE ((struct record){ .dir = -1, .lock = -1 })
@@ -125,6 +126,8 @@ int record_status(const struct record *r, enum oci_status *ret, struct pidref *r
 int record_cgroup(const struct record *r, struct error *err);
 /* Pids in the cgroup and below, else the init's alone; malloc'ed. Returns the count. */
 long record_pids(const struct record *r, const struct pidref *init, pid_t **ret, struct error *err);
+/* What the standard streams of a process are, by name; "" of those that are closed. */
+void record_streams(pid_t pid, struct arena *a, struct strv *ret);
 /* The bundle's annotations and version out of r->config; NULL of a config that cannot be read. The caller unrefs it. */
 json *record_config(const struct record *r);
 /* To all processes of its own cgroup; nothing without one. */

@@ -51,7 +51,7 @@ static int run_end(struct act *a, struct error *err)
 	return opt_has(a->call, "keep") ? 0 : container_delete(a->call, &a->record, err);
 }
 
-static int run_in_foreground(struct act *a, struct error *err)
+int container_foreground(struct act *a, struct error *err)
 {
 	int status = 0, r;
 
@@ -86,7 +86,7 @@ int cmd_run(struct call *c, struct error *err)
 		r = container_start(c, &a.record, &a.config, err);
 		work_end(&a.work);
 		if (r == 0 && !opt_has(c, "detach"))
-			r = run_in_foreground(&a, err);
+			r = container_foreground(&a, err);
 		else if (r < 0)
 			end_failed(&a);
 	}

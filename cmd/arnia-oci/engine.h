@@ -65,6 +65,10 @@ void rdt_remove(const char *id, const struct oci_config *config);
 int act_talk(struct act *a, struct error *err);
 
 /* life.c */
+/* The bundle is read and entered, the record made and locked. On failure there is nothing to undo; later, container_undo takes away
+ * all that was made, in whatever state that is. */
+int container_begin(struct call *c, struct act *a, struct error *err);
+void container_undo(struct act *a);
 int container_create(struct call *c, struct act *a, struct error *err);
 /* Let a created container run: start hooks, program, poststart hooks. The record is locked by the caller. */
 int container_start(struct call *c, struct record *r, const struct oci_config *config, struct error *err);
@@ -73,6 +77,8 @@ int exit_code_of(int wait_status);
 /* Hooks of the runtime's namespaces. For poststop and poststart a failure is a warning. */
 int hooks_run_of(struct call *c, const struct record *r, const struct oci_config *config, enum oci_hook kind, enum oci_status status, pid_t pid,
 		 struct error *err);
+/* create.c: wait for its end, which is the exit code of the call; then it goes, unless --keep. */
+int container_foreground(struct act *a, struct error *err);
 int hooks_run_poststop(struct call *c, struct record *r, struct error *err);
 
 #endif

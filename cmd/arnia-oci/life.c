@@ -141,6 +141,8 @@ static void fill_record(struct act *a, char *text)
 	r->owner = user_name(&r->arena);
 	r->uid = geteuid();
 	r->rootless = geteuid() != 0;
+	if (!a->config.terminal)
+		record_streams(getpid(), &r->arena, &r->streams);
 }
 
 static struct work_start how_to_work(const struct act *a)
@@ -174,8 +176,7 @@ static void warn_of(struct call *c, const struct oci_config *config)
 		report(&c->g, REPORT_WARN, "%s", config->warnings.v[i]);
 }
 
-/* All that a create made is taken away again; the first error stands. */
-static void undo_create(struct act *a)
+void container_undo(struct act *a)
 {
 	struct error e = { 0 };
 
@@ -210,11 +211,11 @@ static int create_steps(struct act *a, struct error *err)
 	return r;
 }
 
-int container_create(struct call *c, struct act *a, struct error *err)
+int container_begin(struct call *c, struct act *a, struct error *err)
 {
 	const char *given = opt_get(c, "bundle");
 	auto_free char *bundle = realpath(given ? given : ".", NULL), *text = NULL;
-	bool relays = str_eq(c->verb->name, "run") && !opt_has(c, "detach");
+	bool relays = !str_eq(c->verb->name, "create") && !opt_has(c, "detach");
 	int r;
 
 	a->call = c;
@@ -236,9 +237,18 @@ int container_create(struct call *c, struct act *a, struct error *err)
 	if (r < 0)
 		return r;
 	fill_record(a, text);
+	return 0;
+}
+
+int container_create(struct call *c, struct act *a, struct error *err)
+{
+	int r = container_begin(c, a, err);
+
+	if (r < 0)
+		return r;
 	r = create_steps(a, err);
 	if (r < 0)
-		undo_create(a);
+		container_undo(a);
 	return r;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -90,6 +92,19 @@ long record_pids(const struct record *r, const struct pidref *init, pid_t **ret,
 	}
 	*ret = pids;
 	return n;
+}
+
+void record_streams(pid_t pid, struct arena *a, struct strv *ret)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+		char path[48], name[PATH_MAX];
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+		n = readlink(path, name, sizeof(name) - 1);
+		name[n < 0 ? 0 : n] = '\0';
+		strv_push(a, ret, name);
+	}
 }
 
 json *record_config(const struct record *r)

@@ -197,6 +197,8 @@ static json *state_of(const struct record *r)
 	json_add_str(j, "owner", r->owner);
 	json_add_u64(j, "uid", r->uid);
 	json_add_bool(j, "rootless", r->rootless);
+	if (r->streams.n)
+		json_add_strv(j, "streams", &r->streams);
 	return j;
 }
 
@@ -253,7 +255,8 @@ static int decode(const json *j, struct record *r, struct error *err)
 	if (json_get_str(j, "id", &id, err) < 0 || json_get_i64(j, "pid", &pid, err) < 0 ||
 	    json_get_u64(j, "start", &r->start, err) < 0 || json_get_u32(j, "uid", &r->uid, err) < 0 ||
 	    json_get_bool(j, "rootless", &r->rootless, err) < 0 ||
-	    json_get_bool(j, "ownCgroup", &r->own_cgroup, err) < 0)
+	    json_get_bool(j, "ownCgroup", &r->own_cgroup, err) < 0 ||
+	    json_get_strv(j, "streams", &r->arena, &r->streams, err) < 0)
 		return -EINVAL;
 	if (!str_eq(id, r->id))
 		return err_set(err, -EINVAL, "id: is not that of its folder");

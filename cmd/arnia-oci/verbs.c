@@ -147,6 +147,8 @@ static const struct opt checkpoint_opts[] = {
 	VALUE("parent-path", 0, "DIR", "images of a pre-dump, relative to those of this one"),
 	FLAG("leave-running", 0, "it goes on running"),
 	FLAG("pre-dump", 0, "only memory; it goes on running"),
+	FLAG("link-remap", 0, "allow files that are open and have no name any more"),
+	FLAG("tcp-skip-in-flight", 0, "leave out TCP connections that are not made yet"),
 	VALUE("page-server", 0, "ADDRESS:PORT", "send memory there"),
 	VALUE("status-fd", 0, "FD", "where criu says that --lazy-pages is ready"),
 	HELP,

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "cmd/arnia-oci/criu.h"
+#include "lib/base/fd.h"
+#include "lib/base/file.h"
+#include "lib/base/sock.h"
+
+#define ANSWER_MAX 16384
+#define LOG_MAX (64u << 20)
+#define REPORT_FD 64 /* at least: out of the way of those that criu inherits */
+
+/* ---- the process ---- */
+
+static int arrange(struct criu *c, int far, struct error *err)
+{
+	int fds[1 + CRIU_MAX_FDS] = { far }, r;
+
+	for (size_t i = 0; i < c->n_fds; i++)
+		fds[i + 1] = c->fds[i];
+	r = fd_arrange(fds, c->n_fds + 1, CRIU_FIRST_FD - 1);
+	return r < 0 ? err_sys(err, r, "descriptors of criu") : 0;
+}
+
+/* In the child. `report` is closed when criu runs; until then it takes the error. */
+static void become_criu(struct criu *c, int far, int report)
+{
+	const char *program = c->call->g.criu;
+	char *const argv[] = { (char *)program, "swrk", "3", NULL };
+	int high = fcntl(report, F_DUPFD_CLOEXEC, REPORT_FD);
+	struct error e = { 0 };
+	int r = c->enter ? c->enter(c->ctx, &e) : 0;
+
+	if (r == 0)
+		r = arrange(c, far, &e);
+	if (r == 0) {
+		execvp(program, argv);
+		err_sys(&e, -errno, "run %s", program);
+		if (e.code == -ENOENT)
+			err_set_kind(&e, -ENOENT, ERR_UNSUPPORTED, "the program %.200s is not installed", program);
+	}
+	(void)!write(high, &e, sizeof(e));
+	_exit(127);
+}
+
+static int hear_of_start(int report, struct error *err)
+{
+	struct error e;
+	long n = fd_read_full(report, &e, sizeof(e));
+
+	if (n == 0)
+		return 0;
+	if (n != (long)sizeof(e))
+		return err_set(err, -ECHILD, "criu did not start");
+	err_sanitize(&e);
+	if (err)
+		*err = e;
+	return e.code ? e.code : -ECHILD;
+}
+
+int criu_begin(struct criu *c, struct error *err)
+{
+	auto_fd int sock = -1, far = -1, report = -1, report_far = -1, pidfd = -1;
+	struct proc_clone clone = { .exit_signal = SIGCHLD, .cgroup_fd = c->cgroup, .ret_pidfd = &pidfd };
+	int s[2], p[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0)
+		return err_sys(err, -errno, "make a socket pair");
+	sock = s[0];
+	far = s[1];
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return err_sys(err, -errno, "make a pipe");
+	report = p[0];
+	report_far = p[1];
+	pid = proc_clone3(&clone);
+	if (pid == 0)
+		become_criu(c, far, report_far);
+	if (pid < 0)
+		return err_sys(err, pid, "clone a process");
+	fd_close(&report_far);
+	c->pid = pid;
+	c->pidfd = fd_steal(&pidfd);
+	c->sock = fd_steal(&sock);
+	return hear_of_start(report, err);
+}
+
+void criu_end(struct criu *c)
+{
+	siginfo_t si;
+
+	/* It ends with the socket. */
+	fd_close(&c->sock);
+	if (c->pid > 0)
+		while (waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED) < 0 && errno == EINTR)
+			;
+	fd_close(&c->pidfd);
+	c->pid = 0;
+}
+
+void criu_done(struct criu *c)
+{
+	criu_end(c);
+	fd_close(&c->images);
+	fd_close(&c->work);
+	strbuf_done(&c->opts);
+}
+
+/* ---- the conversation ---- */
+
+struct answer {
+	uint64_t type;
+	bool success;
+	struct criu_event ev;
+	char text[256];
+};
+
+static void copy_text(const struct msg_field *f, char *to, size_t size)
+{
+	size_t n = MIN(f->n, size - 1);
+
+	memcpy(to, f->p, n);
+	to[n] = '\0';
+}
+
+static void read_notify(const struct msg_field *m, struct criu_event *ret)
+{
+	struct msg_reader r = { m->p, m->p + m->n };
+	struct msg_field f;
+
+	while (msg_next(&r, &f)) {
+		if (f.field == 1 && f.p)
+			copy_text(&f, ret->script, sizeof(ret->script));
+		if (f.field == 2)
+			ret->pid = (pid_t)f.num;
+	}
+}
+
+static void read_answer(const void *p, size_t n, struct answer *ret)
+{
+	struct msg_reader r = { p, (const uint8_t *)p + n };
+	struct msg_field f;
+
+	while (msg_next(&r, &f)) {
+		if (f.field == 1)
+			ret->type = f.num;
+		if (f.field == 2)
+			ret->success = f.num;
+		if (f.field == 5 && f.p)
+			read_notify(&f, &ret->ev);
+		if (f.field == 9 && f.p)
+			copy_text(&f, ret->text, sizeof(ret->text));
+	}
+}
+
+static int send_message(struct criu *c, const struct strbuf *m, struct error *err)
+{
+	long n = sock_send_fds(c->sock, m->s, m->len, NULL, 0);
+
+	return n < 0 ? err_sys(err, (int)n, "speak to criu") : 0;
+}
+
+static int send_request(struct criu *c, enum criu_type type, struct error *err)
+{
+	struct strbuf m = { 0 };
+	int r;
+
+	msg_num(&m, 1, type);
+	msg_sub(&m, 2, &c->opts);
+	r = send_message(c, &m, err);
+	strbuf_done(&m);
+	return r;
+}
+
+static int answer_event(struct criu *c, bool success, struct error *err)
+{
+	struct strbuf m = { 0 };
+	int r;
+
+	msg_num(&m, 1, CRIU_NOTIFY);
+	msg_num(&m, 3, success);
+	r = send_message(c, &m, err);
+	strbuf_done(&m);
+	return r;
+}
+
+/* The first error is what the others came of. "(00.012) Error (criu/tty.c:12): TEXT" */
+static bool first_error(struct criu *c, char *to, size_t size)
+{
+	auto_free char *text = NULL;
+	int dir = c->work >= 0 ? c->work : c->images;
+	const char *at;
+
+	if (file_read_at(dir, c->log, LOG_MAX, &text, NULL) < 0)
+		return false;
+	at = strstr(text, "Error (");
+	at = at ? strstr(at, "): ") : NULL;
+	if (!at)
+		return false;
+	snprintf(to, size, "%.*s", (int)MIN(strcspn(at + 3, "\n"), size - 1), at + 3);
+	return true;
+}
+
+static int failure(struct criu *c, const struct answer *a, struct error *err)
+{
+	struct strbuf shown = { 0 };
+	char line[256] = "";
+
+	if (!first_error(c, line, sizeof(line)))
+		snprintf(line, sizeof(line), "%.*s", (int)strcspn(a->text, "\n"), a->text);
+	strbuf_add_escaped(&shown, line, strlen(line));
+	err_set(err, -EIO, "criu: %.250s (its log: %.200s/%s)", line[0] ? strbuf_cstr(&shown) : "failed without a word", c->log_dir,
+		c->log);
+	strbuf_done(&shown);
+	return -EIO;
+}
+
+static int hear(struct criu *c, struct answer *ret, int *ret_fd, struct error *err)
+{
+	uint8_t buf[ANSWER_MAX];
+	size_t nfds = 1;
+	long n = sock_recv_fds(c->sock, buf, sizeof(buf), ret_fd, &nfds, 0);
+
+	if (n < 0 && n != -ECONNRESET)
+		return err_sys(err, (int)n, "hear from criu");
+	if (n <= 0)
+		return failure(c, ret, err);
+	read_answer(buf, (size_t)n, ret);
+	return 0;
+}
+
+int criu_talk(struct criu *c, enum criu_type type, struct error *err)
+{
+	struct error first = { 0 };
+	int r = send_request(c, type, err);
+
+	while (r == 0) {
+		struct answer a = { 0 };
+		auto_fd int fd = -1;
+
+		r = hear(c, &a, &fd, err);
+		if (r == 0 && !a.success)
+			r = failure(c, &a, err);
+		if (r < 0 || a.type != CRIU_NOTIFY)
+			break;
+		a.ev.fd = &fd;
+		if (!first.code && c->event)
+			c->event(c->ctx, &a.ev, &first);
+		/* It takes back what it did. */
+		r = answer_event(c, !first.code, err);
+	}
+	if (!first.code)
+		return r;
+	if (err)
+		*err = first;
+	return first.code;
+}
