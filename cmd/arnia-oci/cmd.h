@@ -145,6 +145,9 @@ int print_json(const json *j, bool pretty, struct error *err);
 int each_match(struct call *c, int (*act)(struct call *c, const char *id, void *arg, struct error *err), void *arg,
 	       struct error *err);
 
+/* features.c: as execvp(3) will find it, or NULL. */
+const char *program_find(struct arena *a, const char *name);
+
 /* ---- verbs; each in the file of its name ---- */
 int cmd_create(struct call *c, struct error *err);
 int cmd_start(struct call *c, struct error *err);

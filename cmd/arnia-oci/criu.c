@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "cmd/arnia-oci/criu.h"
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
+#include "lib/base/path.h"
 #include "lib/base/sock.h"
 
 #define ANSWER_MAX 16384
@@ -28,6 +30,56 @@ static int arrange(struct criu *c, int far, struct error *err)
 	return r < 0 ? err_sys(err, r, "descriptors of criu") : 0;
 }
 
+/* The same folder, by the mount namespace that we are in now. */
+static int open_again(int fd, struct error *err)
+{
+	char link[32], path[4096];
+	ssize_t n = readlink(path_proc_fd(fd, link), path, sizeof(path) - 1);
+	auto_fd int again = -1;
+	struct stat a, b;
+
+	if (n < 0)
+		return err_sys(err, -errno, "path of a folder for criu");
+	path[n] = '\0';
+	again = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (again < 0 || fstat(again, &a) < 0 || fstat(fd, &b) < 0)
+		return err_sys(err, -errno, "open %s", path);
+	if (a.st_ino != b.st_ino || a.st_dev != b.st_dev)
+		return err_set(err, -ENOENT, "open %s: it is another folder now", path);
+	return fd_steal(&again);
+}
+
+/* criu takes the folders from the process that it speaks with, and mounts in the one where it works: that must be
+ * of its mount namespace. */
+static int give_folders(const struct criu *c, int far, struct error *err)
+{
+	auto_fd int images = open_again(c->images, err);
+	auto_fd int work = images < 0 || c->work < 0 ? -1 : open_again(c->work, err);
+	int fds[] = { images, work };
+	long n;
+
+	if (images < 0 || (c->work >= 0 && work < 0))
+		return -EIO;
+	n = sock_send_fds(far, "", 1, fds, c->work >= 0 ? 2 : 1);
+	return n < 0 ? err_sys(err, (int)n, "give folders to criu") : 0;
+}
+
+static int take_folders(struct criu *c, struct error *err)
+{
+	int fds[2] = { -1, -1 };
+	size_t nfds = 2;
+	char byte;
+	long n = sock_recv_fds(c->sock, &byte, 1, fds, &nfds, 0);
+	auto_fd int images = fds[0], work = fds[1];
+
+	if (n <= 0)
+		return err_set(err, -EPROTO, "no folders for criu");
+	/* Their numbers are known to criu. */
+	if (dup3(images, c->images, O_CLOEXEC) < 0 || (c->work >= 0 && dup3(work, c->work, O_CLOEXEC) < 0))
+		return err_sys(err, -errno, "take folders for criu");
+	return 0;
+}
+
 /* In the child. `report` is closed when criu runs; until then it takes the error. */
 static void become_criu(struct criu *c, int far, int report)
 {
@@ -37,6 +89,8 @@ static void become_criu(struct criu *c, int far, int report)
 	struct error e = { 0 };
 	int r = c->enter ? c->enter(c->ctx, &e) : 0;
 
+	if (r == 0 && c->enter)
+		r = give_folders(c, far, &e);
 	if (r == 0)
 		r = arrange(c, far, &e);
 	if (r == 0) {
@@ -70,6 +124,7 @@ int criu_begin(struct criu *c, struct error *err)
 	struct proc_clone clone = { .exit_signal = SIGCHLD, .cgroup_fd = c->cgroup, .ret_pidfd = &pidfd };
 	int s[2], p[2];
 	pid_t pid;
+	int r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0)
 		return err_sys(err, -errno, "make a socket pair");
@@ -88,7 +143,8 @@ int criu_begin(struct criu *c, struct error *err)
 	c->pid = pid;
 	c->pidfd = fd_steal(&pidfd);
 	c->sock = fd_steal(&sock);
-	return hear_of_start(report, err);
+	r = hear_of_start(report, err);
+	return r == 0 && c->enter ? take_folders(c, err) : r;
 }
 
 void criu_end(struct criu *c)
@@ -190,21 +246,38 @@ static int answer_event(struct criu *c, bool success, struct error *err)
 	return r;
 }
 
-/* The first error is what the others came of. "(00.012) Error (criu/tty.c:12): TEXT" */
-static bool first_error(struct criu *c, char *to, size_t size)
+/* Those that tell of an earlier one, and what criu does without. */
+static bool says_little(const char *line)
+{
+	static const char *const words[] = { "FAILED",	 "exited, status=", "killed by signal", "Dump files (pid",
+					     "execvp(", " -V failed",	    "rlimit: " };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strstr(line, words[i]))
+			return true;
+	return false;
+}
+
+/* "(00.012) Error (criu/tty.c:12): TEXT" */
+static bool last_error(struct criu *c, char *to, size_t size)
 {
 	auto_free char *text = NULL;
 	int dir = c->work >= 0 ? c->work : c->images;
-	const char *at;
+	const char *found = NULL;
+	char *save = NULL;
 
 	if (file_read_at(dir, c->log, LOG_MAX, &text, NULL) < 0)
 		return false;
-	at = strstr(text, "Error (");
-	at = at ? strstr(at, "): ") : NULL;
-	if (!at)
-		return false;
-	snprintf(to, size, "%.*s", (int)MIN(strcspn(at + 3, "\n"), size - 1), at + 3);
-	return true;
+	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		const char *at = strstr(l, "Error (");
+		const char *said = at ? strstr(at, "): ") : NULL;
+
+		if (said && !says_little(said))
+			found = said + 3;
+	}
+	if (found)
+		snprintf(to, size, "%s", found);
+	return found;
 }
 
 static int failure(struct criu *c, const struct answer *a, struct error *err)
@@ -212,7 +285,7 @@ static int failure(struct criu *c, const struct answer *a, struct error *err)
 	struct strbuf shown = { 0 };
 	char line[256] = "";
 
-	if (!first_error(c, line, sizeof(line)))
+	if (!last_error(c, line, sizeof(line)))
 		snprintf(line, sizeof(line), "%.*s", (int)strcspn(a->text, "\n"), a->text);
 	strbuf_add_escaped(&shown, line, strlen(line));
 	err_set(err, -EIO, "criu: %.250s (its log: %.200s/%s)", line[0] ? strbuf_cstr(&shown) : "failed without a word", c->log_dir,

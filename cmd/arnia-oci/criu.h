@@ -67,7 +67,7 @@ struct criu {
 	int fds[CRIU_MAX_FDS]; /* borrowed: become descriptors 4, 5 ... of criu */
 	size_t n_fds;
 	int cgroup; /* borrowed: where it starts; -1 = where we are */
-	int (*enter)(void *ctx, struct error *err); /* in the child, before criu; or NULL */
+	int (*enter)(void *ctx, struct error *err); /* in the child, before criu: into a mount namespace of its own; or NULL */
 	int (*event)(void *ctx, const struct criu_event *ev, struct error *err);
 	void *ctx;
 	pid_t pid;
@@ -77,7 +77,7 @@ struct criu {
 
 /* Start criu; what fails before it runs is said here. */
 int criu_begin(struct criu *c, struct error *err);
-/* The request, events, up to the answer. A failure tells the first error of criu's log, and where that is. */
+/* The request, events, up to the answer. A failure tells the last error of criu's log that says something, and where that is. */
 int criu_talk(struct criu *c, enum criu_type type, struct error *err);
 void criu_end(struct criu *c); /* reap it */
 void criu_done(struct criu *c); /* and everything else */

@@ -30,8 +30,10 @@ struct word {
 	const char *name;
 	unsigned value;
 };
-static const struct word cgroup_modes[] = { { "ignore", 0 }, { "soft", 3 }, { "full", 4 }, { "strict", 5 } };
-static const struct word network_locks[] = { { "iptables", 1 }, { "nftables", 2 }, { "skip", 3 } };
+#define MODE_SOFT 3
+#define NFTABLES 2
+static const struct word cgroup_modes[] = { { "ignore", 0 }, { "soft", MODE_SOFT }, { "full", 4 }, { "strict", 5 } };
+static const struct word network_locks[] = { { "iptables", 1 }, { "nftables", NFTABLES }, { "skip", 3 } };
 
 #define FIELD_PS 11
 #define FIELD_EXT_MNT 23
@@ -40,7 +42,6 @@ static const struct word network_locks[] = { { "iptables", 1 }, { "nftables", 2 
 #define FIELD_EMPTY_NS 38
 #define FIELD_CONFIG 51
 #define FIELD_NETWORK_LOCK 64
-#define MODE_SOFT 3
 
 int criu_need_root(const struct call *c, struct error *err)
 {
@@ -161,6 +162,9 @@ static int add_words(struct criu *c, struct error *err)
 		return r;
 	msg_num(&c->opts, CRIU_MANAGE_CGROUPS, 1);
 	msg_num(&c->opts, FIELD_CGROUPS_MODE, mode);
+	/* criu's default is a program that it starts; without it, its other way is left. Images say which it was. */
+	if (!lock && !program_find(&c->call->arena, "iptables-restore"))
+		lock = NFTABLES;
 	if (lock)
 		msg_num(&c->opts, FIELD_NETWORK_LOCK, lock);
 	return 0;

@@ -31,8 +31,7 @@ static bool has_scope_program(void)
 	return access(path, X_OK) == 0;
 }
 
-/* As execvp(3) will find it. */
-static const char *find_program(struct arena *a, const char *name)
+const char *program_find(struct arena *a, const char *name)
 {
 	auto_free char *list = str_dup(getenv("PATH") ?: "/usr/sbin:/usr/bin:/sbin:/bin");
 	char *rest = list, *dir;
@@ -59,7 +58,7 @@ int cmd_features(struct call *c, struct error *err)
 		.seccomp_archs = &archs,
 		.seccomp_version = seccomp,
 		.systemd = has_scope_program(),
-		.criu = find_program(&c->arena, c->g.criu),
+		.criu = program_find(&c->arena, c->g.criu),
 	};
 	auto_json json *j = NULL;
 

@@ -139,6 +139,14 @@ static int open_null(void)
 	return fd_nonblock(fd, false) < 0 ? -EIO : fd_steal(&fd);
 }
 
+/* The host's: criu finds no way to it from inside, so the container's own takes its place, if there is one. */
+static bool is_hosts_null(const struct guest *g, int fd)
+{
+	struct stat st;
+
+	return g->w->asks && fd >= 0 && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
 int guest_stdio(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
@@ -149,11 +157,13 @@ int guest_stdio(void *ctx, struct error *err)
 	if (setsid() < 0 && errno != EPERM)
 		return err_sys(err, -errno, "make a session");
 	for (int i = 0; i < 3; i++) {
-		if (g->io[i] < 0 && null < 0)
+		bool hosts = is_hosts_null(g, g->io[i]), needed = g->io[i] < 0;
+
+		if ((hosts || needed) && null < 0)
 			null = open_null();
-		if (g->io[i] < 0 && null < 0)
+		if (needed && null < 0)
 			return err_sys(err, null, "open /dev/null of the container");
-		if (dup2(g->io[i] < 0 ? null : g->io[i], i) < 0)
+		if (dup2(needed || (hosts && null >= 0) ? null : g->io[i], i) < 0)
 			return err_sys(err, -errno, "place descriptor %d", i);
 	}
 	return 0;
