@@ -19,6 +19,7 @@ struct act {
 	int start; /* listening socket of the created state */
 	int master; /* of the terminal, when no --console-socket took it */
 	const char *slice; /* of a scope to be made */
+	struct netdevs *netdevs; /* what was moved (netdevs.c); NULL */
 	bool plain_user; /* no right on the host: the user namespace comes first */
 	bool hooked; /* the first hooks ran: a failure runs those of poststop */
 };
@@ -57,6 +58,8 @@ int foreground_wait(const struct pidref *p, int *ret_status, struct error *err);
 
 /* netdevs.c: linux.netDevices go into the container's network namespace, with their addresses */
 int netdevs_move(struct act *a, struct error *err);
+void netdevs_return(struct act *a); /* of a create that failed: back, as far as possible. And done. */
+void netdevs_done(struct act *a); /* they stay where they are */
 /* rdt.c: linux.intelRdt (Documentation/arch/x86/resctrl.rst) */
 int rdt_place(struct act *a, struct error *err);
 void rdt_remove(const char *id, const struct oci_config *config);

@@ -22,6 +22,7 @@
 
 void act_done(struct act *a)
 {
+	netdevs_done(a);
 	work_end(&a->work);
 	pidref_done(&a->init);
 	fd_close(&a->cgroup);
@@ -180,6 +181,8 @@ void container_undo(struct act *a)
 {
 	struct error e = { 0 };
 
+	/* Virtual ones are destroyed with the container's namespace. */
+	netdevs_return(a);
 	if (a->init.fd >= 0)
 		pidref_kill(&a->init, SIGKILL);
 	work_end(&a->work);
@@ -249,6 +252,8 @@ int container_create(struct call *c, struct act *a, struct error *err)
 	r = create_steps(a, err);
 	if (r < 0)
 		container_undo(a);
+	/* What stays open would keep the container's network namespace. */
+	netdevs_done(a);
 	return r;
 }
 

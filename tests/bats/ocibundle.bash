@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2154
+# Bundles for arnia-oci, and what a container of it must not leave behind.
+
+ARNIA_BUILD=${ARNIA_BUILD:-$BATS_TEST_DIRNAME/../../build}
+OCI=$(cd "$ARNIA_BUILD/bin" && pwd)/arnia-oci
+CGROUPS=arniat-oci-$BATS_ROOT_PID # below the cgroup2 mount, removed by cgroups_gone
+
+# bundle_up: a bundle whose program sleeps; call in setup.
+bundle_up() {
+  local rootfs=$BATS_TEST_TMPDIR/b/rootfs a
+  ROOT=$BATS_TEST_TMPDIR/root
+  BUNDLE=$BATS_TEST_TMPDIR/b
+  mkdir -p "$rootfs"/{bin,etc,proc,sys,dev,tmp}
+  cp /bin/busybox "$rootfs/bin/"
+  for a in sh sleep cat ls ip mount id kill echo true false stat readlink; do
+    ln -s busybox "$rootfs/bin/$a"
+  done
+  (cd "$BUNDLE" && "$OCI" spec)
+  configure '.process.terminal = false | .process.args = ["sleep", "1000"] | .linux.cgroupsPath = "/'"$CGROUPS"'/box"'
+}
+
+# configure FILTER: change config.json by jq.
+configure() {
+  jq "$1" "$BUNDLE/config.json" > "$BUNDLE/new" && mv "$BUNDLE/new" "$BUNDLE/config.json"
+}
+
+# oci ARG...: within a bound. Descriptor 3 is of bats, which would wait for who holds it.
+oci() {
+  timeout 60 "$OCI" --root "$ROOT" "$@" 3>&-
+}
+
+# one_line TEXT: what `run --separate-stderr` has of a failure is one line of ours that has TEXT.
+one_line() {
+  [[ $status -ne 0 && $stderr == "arnia-oci: "*"$1"* && $stderr != *$'\n'* ]] || { echo "status $status, \"$stderr\", not \"$1\""; return 1; }
+}
+
+# Of the bundle's programs, wherever they run.
+left_processes() {
+  local p
+  for p in /proc/[0-9]*; do
+    [[ "$(readlink "$p/root" 2> /dev/null)" == "$BATS_TEST_TMPDIR"/* || "$(readlink "$p/exe" 2> /dev/null)" == "$BATS_TEST_TMPDIR"/* ]] && echo "${p#/proc/}"
+    { tr '\0' ' ' < "$p/cmdline"; } 2> /dev/null | grep -qF -- "--root $ROOT" && echo "${p#/proc/}"
+  done
+  return 0
+}
+
+# nothing_of_it [CONTAINER]: no process, cgroup, mount or folder of the container is there. Processes that were killed take their moment.
+nothing_of_it() {
+  local i
+  for ((i = 0; i < 50; i++)); do
+    [[ -n "$(left_processes)" ]] || break
+    sleep 0.1
+  done
+  [[ -z "$(left_processes)" ]] || { echo "processes: $(left_processes | tr '\n' ' ')"; return 1; }
+  [[ ! -e /sys/fs/cgroup/$CGROUPS/box ]] || { echo "its cgroup is left"; return 1; }
+  ! grep -F "$BATS_TEST_TMPDIR" /proc/self/mountinfo || { echo "mounts are left"; return 1; }
+  [[ ! -e $ROOT/${1:-box} ]] || { echo "left below the root: $(ls -A "$ROOT/${1:-box}" | tr '\n' ' ')"; return 1; }
+}
+
+cgroups_gone() {
+  [[ ! -d /sys/fs/cgroup/$CGROUPS ]] || find "/sys/fs/cgroup/$CGROUPS" -depth -type d -exec rmdir {} \;
+}
