@@ -393,11 +393,6 @@ void netdev_road_done(struct netdev_road *r)
 
 /* ---- the move ---- */
 
-static bool is_template(const char *name)
-{
-	return strchr(name, '%');
-}
-
 static int check_name(const struct netdev_road *r, const char *name, struct error *err)
 {
 	const char *mark = strchr(name, '%');
@@ -441,7 +436,7 @@ static int send_and_find(const struct netdev_road *r, const struct link *l, cons
 	int x;
 
 	snprintf(passing, sizeof(passing), "%s", name);
-	if (is_template(name))
+	if (strchr(name, '%'))
 		snprintf(passing, sizeof(passing), "mv%d", l->index);
 	x = link_send(r->home_sock, l->index, r->there, passing);
 	if (x < 0) {
@@ -455,7 +450,7 @@ static int send_and_find(const struct netdev_road *r, const struct link *l, cons
 	if (x < 0)
 		return err_sys(err, x, "find it in the container's network namespace");
 	d->index = at.index;
-	x = is_template(name) ? link_rename(r->there_sock, at.index, name) : 0;
+	x = strchr(name, '%') ? link_rename(r->there_sock, at.index, name) : 0;
 	return x < 0 ? err_sys(err, x, "name it %s", name) : 0;
 }
 

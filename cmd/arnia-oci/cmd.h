@@ -100,6 +100,7 @@ struct record {
 	const char *owner; /* user name who made it */
 	const char *rootfs;
 	bool rootless, own_cgroup; /* the cgroup was made by us and goes with delete */
+	bool rdt_made; /* so was the class of linux.intelRdt */
 	uint32_t uid; /* who made it */
 	struct strv streams; /* what its standard streams were at first ("pipe:[123]"); none of a terminal */
 	bool config_kept; /* ROOT/ID/config.json is written (store.c's) */

@@ -45,10 +45,20 @@ int cmd_start(struct call *c, struct error *err)
 	return r;
 }
 
-/* The container is over, or never came to run: nothing of it stays unless asked. */
+/* The container is over: nothing of it stays unless asked. While it ran it was not locked: it may be deleted by now, and its id
+ * another one's. */
 static int run_end(struct act *a, struct error *err)
 {
-	return opt_has(a->call, "keep") ? 0 : container_delete(a->call, &a->record, err);
+	struct record now = RECORD_NONE;
+	int r;
+
+	if (opt_has(a->call, "keep"))
+		return 0;
+	r = store_load(a->call->g.root, a->record.id, true, &now, err);
+	if (r == 0 && now.pid == a->record.pid && now.start == a->record.start)
+		r = container_delete(a->call, &now, err);
+	record_done(&now);
+	return r == -ENOENT ? 0 : r;
 }
 
 int container_foreground(struct act *a, struct error *err)

@@ -62,7 +62,7 @@ void netdevs_return(struct act *a); /* of a create that failed: back, as far as 
 void netdevs_done(struct act *a); /* they stay where they are */
 /* rdt.c: linux.intelRdt (Documentation/arch/x86/resctrl.rst) */
 int rdt_place(struct act *a, struct error *err);
-void rdt_remove(const char *id, const struct oci_config *config);
+void rdt_remove(const struct record *r, const struct oci_config *config);
 
 /* talk.c: frames of the worker, up to its result. */
 int act_talk(struct act *a, struct error *err);

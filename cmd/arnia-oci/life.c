@@ -90,7 +90,7 @@ int hooks_run_poststop(struct call *c, struct record *r, struct error *err)
 
 	if (x == 0)
 		x = hooks_run_of(c, r, &config, OCI_POSTSTOP, OCI_STOPPED, 0, err);
-	rdt_remove(r->id, &config);
+	rdt_remove(r, &config);
 	oci_config_done(&config);
 	return x;
 }
@@ -192,7 +192,7 @@ void container_undo(struct act *a)
 	if (a->hooked)
 		hooks_run_of(a->call, &a->record, &a->config, OCI_POSTSTOP, OCI_STOPPED, 0, &e);
 	cgroup_undo(a);
-	rdt_remove(a->record.id, &a->config);
+	rdt_remove(&a->record, &a->config);
 	store_remove(a->call->g.root, &a->record, &e);
 }
 

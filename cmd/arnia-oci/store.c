@@ -193,6 +193,7 @@ static json *state_of(const struct record *r)
 	json_add_str(j, "created", r->created);
 	json_add_str(j, "cgroup", r->cgroup);
 	json_add_bool(j, "ownCgroup", r->own_cgroup);
+	json_add_bool(j, "rdtMade", r->rdt_made);
 	json_add_str(j, "scope", r->scope);
 	json_add_str(j, "owner", r->owner);
 	json_add_u64(j, "uid", r->uid);
@@ -256,7 +257,8 @@ static int decode(const json *j, struct record *r, struct error *err)
 	    json_get_u64(j, "start", &r->start, err) < 0 || json_get_u32(j, "uid", &r->uid, err) < 0 ||
 	    json_get_bool(j, "rootless", &r->rootless, err) < 0 ||
 	    json_get_bool(j, "ownCgroup", &r->own_cgroup, err) < 0 ||
-	    json_get_strv(j, "streams", &r->arena, &r->streams, err) < 0)
+	    json_get_strv(j, "streams", &r->arena, &r->streams, err) < 0 ||
+	    json_get_bool(j, "rdtMade", &r->rdt_made, err) < 0)
 		return -EINVAL;
 	if (!str_eq(id, r->id))
 		return err_set(err, -EINVAL, "id: is not that of its folder");

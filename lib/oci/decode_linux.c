@@ -163,7 +163,8 @@ static int decode_rdt_members(const json *o, struct oci_config *c, struct error 
 	    (r = oci_get_str(o, "memBwSchema", &c->arena, &rdt->mem_bw, err)) < 0 ||
 	    (r = json_get_strv(o, "schemata", &c->arena, &rdt->schemata, err)) < 0)
 		return r;
-	if (rdt->clos_id &&
+	/* "/": the class that all others are in. */
+	if (rdt->clos_id && !str_eq(rdt->clos_id, "/") &&
 	    (str_eq(rdt->clos_id, ".") || str_eq(rdt->clos_id, "..") || strpbrk(rdt->clos_id, "/\n")))
 		return oci_bad(err, "closID: \"%.64s\" is no name of a folder", rdt->clos_id);
 	rdt->set = true;

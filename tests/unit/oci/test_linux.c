@@ -288,6 +288,7 @@ static void test_rdt(void **state unused)
 			       "'schemata':['L3:0=ff'],'enableMonitoring':true}");
 	static const struct rule_case cases[] = {
 		{ "'intelRdt':1", "linux.intelRdt: expected an object" },
+		{ "'intelRdt':{'closID':'/'}", NULL },
 		{ "'intelRdt':{'closID':'..'}", "linux.intelRdt.closID: \"..\" is no name" },
 		{ "'intelRdt':{'closID':'.'}", "linux.intelRdt.closID: \".\" is no name" },
 		{ "'intelRdt':{'closID':'a/b'}", "linux.intelRdt.closID: \"a/b\" is no name" },
