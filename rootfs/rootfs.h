@@ -51,6 +51,10 @@ int rootfs_guest_mount(const struct rootfs_config *c, struct rootfs_guest *g, st
 int rootfs_guest_console(const struct rootfs_config *c, int root, uint16_t rows, uint16_t cols, int *ret_slave, struct error *err);
 /* pivot_root(".", "."), detach the old root (pivot_root(2) NOTES). */
 int rootfs_guest_pivot(int root, struct error *err);
+/* Instead of the pivot (c->no_pivot): the root is moved to / and entered by chroot(2). The old one stays below it, without its procfs and
+ * sysfs. Weaker than a pivot: with CAP_SYS_CHROOT or CAP_SYS_ADMIN a container can come to the old root, or, in a user namespace, to a
+ * procfs without masked paths. */
+int rootfs_guest_move(int root, struct error *err);
 /* Masked and read-only paths, the read-only root, then the propagation of `/`. After the pivot. */
 int rootfs_guest_seal(const struct rootfs_config *c, struct error *err);
 

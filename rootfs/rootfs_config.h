@@ -69,6 +69,7 @@ struct rootfs_config {
 	bool plain; /* the root is lower[0] as it is, with what is mounted below it: writable, ids not mapped, devices work */
 	uint64_t propagation; /* MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, with MS_REC: of / inside at the end; 0 = private */
 	bool host_cgroups; /* no cgroup namespace of its own: a cgroup2 mount is a read-only bind of the host's */
+	bool no_pivot; /* the host's root is of the initial ramdisk: rootfs_guest_move */
 	const char *mount_label; /* SELinux context= for what is mounted; NULL = none */
 };
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cmd/arnia-oci/engine.h"
@@ -130,14 +131,27 @@ static int check_host(const struct sandbox_config *s, struct error *err)
 	return r == 0 ? affinity_check(s->cpus_final, err) : r;
 }
 
+/* The mounts of the configuration would be made for all others in that namespace, and stay; when joined, its root would be exchanged
+ * under them. */
 static int check_namespaces(const struct sandbox_config *s, struct error *err)
 {
 	for (size_t i = 0; i < s->joins.n; i++)
 		if (s->joins.v[i].ns == CLONE_NEWNS)
 			return err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED,
-					    "linux.namespaces: a mount namespace is made, not joined");
+					    "linux.namespaces: a mount namespace is made, not joined: root and mounts of all others in %s would change",
+					    s->joins.v[i].path);
 	if (!(s->namespaces & CLONE_NEWNS))
-		return err_set_kind(err, -EINVAL, ERR_USAGE, "linux.namespaces: a mount namespace is needed");
+		return err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED,
+				    "linux.namespaces: a mount namespace is needed: without one the container's mounts would be the host's");
+	return 0;
+}
+
+/* As runc has it: the old root is still there to propagate to. */
+static int check_pivot(const struct act *a, struct error *err)
+{
+	if (opt_has(a->call, "no-pivot") && a->config.rootfs.propagation & MS_PRIVATE)
+		return err_set_kind(err, -EINVAL, ERR_USAGE,
+				    "linux.rootfsPropagation: a private root is not safe without pivot_root");
 	return 0;
 }
 
@@ -155,6 +169,8 @@ int plan_create(struct act *a, struct error *err)
 	int r = check_namespaces(&a->config.sandbox, err);
 
 	if (r == 0)
+		r = check_pivot(a, err);
+	if (r == 0)
 		r = check_host(&a->config.sandbox, err);
 	if (r < 0)
 		return r;
@@ -163,6 +179,7 @@ int plan_create(struct act *a, struct error *err)
 	p->rootfs.host_cgroups = !has_cgroupns(&p->sandbox);
 	/* execCPUAffinity is for execs (runtime-spec config.md). */
 	p->sandbox.cpus_initial = p->sandbox.cpus_final = NULL;
+	p->rootfs.no_pivot = opt_has(a->call, "no-pivot");
 	p->halt = true;
 	p->hooks_create.v = a->config.hooks[OCI_CREATE_CONTAINER].v;
 	p->hooks_create.n = a->config.hooks[OCI_CREATE_CONTAINER].n;

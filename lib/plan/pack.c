@@ -232,6 +232,7 @@ static void pack_rootfs(struct pack *p, struct rootfs_config *r)
 	pack_bool(p, &r->plain);
 	pack_u64(p, &r->propagation);
 	pack_bool(p, &r->host_cgroups);
+	pack_bool(p, &r->no_pivot);
 	pack_str(p, &r->mount_label);
 }
 

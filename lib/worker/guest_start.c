@@ -70,7 +70,7 @@ static int start_pivot(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
 
-	return rootfs_guest_pivot(g->root, err);
+	return g->plan->rootfs.no_pivot ? rootfs_guest_move(g->root, err) : rootfs_guest_pivot(g->root, err);
 }
 
 static int start_hostname(void *ctx, struct error *err)
