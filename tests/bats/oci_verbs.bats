@@ -209,6 +209,39 @@ becomes() {
   [[ "$(tr '\0' ' ' < "/proc/$(cat "$BATS_TEST_TMPDIR/pid")/cmdline")" == "sleep 50 " ]]
 }
 
+# Takes one descriptor on a socket, says what came with it, and kills by it.
+pidfd_taker() {
+  python3 -c 'import socket, signal, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1); print("ready", flush=True)
+c, _ = s.accept(); data, fds, _, _ = socket.recv_fds(c, 64, 4); print(data.decode(), len(fds), flush=True)
+signal.pidfd_send_signal(fds[0], signal.SIGKILL)' "$1"
+}
+
+@test "--pidfd-socket: the process's pidfd is sent there" {
+  command -v python3 > /dev/null || skip "no python3 here"
+  local s=$BATS_TEST_TMPDIR/s taker
+  pidfd_taker "$s" > "$BATS_TEST_TMPDIR/taken" 3>&- &
+  taker=$!
+  for _ in $(seq 100); do [[ ! -s $BATS_TEST_TMPDIR/taken ]] || break; sleep 0.1; done
+  oci create -b "$B" --pidfd-socket "$s" "$id"
+  ok
+  wait "$taker"
+  [[ "$(tail -n 1 "$BATS_TEST_TMPDIR/taken")" == "standard 1" ]]
+  becomes stopped
+  oci delete "$id"
+  oci run -d -b "$B" "$id"
+  rm "$s"
+  pidfd_taker "$s" > "$BATS_TEST_TMPDIR/taken" 3>&- &
+  taker=$!
+  for _ in $(seq 100); do [[ "$(cat "$BATS_TEST_TMPDIR/taken")" != ready ]] || break; sleep 0.1; done
+  oci exec --pidfd-socket "$s" "$id" sleep 50
+  [[ $status -eq 137 ]]
+  wait "$taker"
+  [[ "$(tail -n 1 "$BATS_TEST_TMPDIR/taken")" == "setns 1" && "$(status_of "$id")" == running ]]
+  oci exec --pidfd-socket "$BATS_TEST_TMPDIR/none" "$id" true
+  says 255 "pidfd socket"
+}
+
 @test "ps: all processes of the container, and no others" {
   oci run -d -b "$B" "$id"
   oci exec -d "$id" sleep 51
