@@ -178,7 +178,13 @@ static int run_verb(struct call *c, char *const *argv, size_t n, struct error *e
 	if (opt_has(c, "help"))
 		return help_verb(c->verb);
 	r = check_operands(c, err);
-	return r < 0 ? r : c->verb->run(c, err);
+	if (r < 0)
+		return r;
+	report(&c->g, REPORT_DEBUG, "%s %s below %s", c->verb->name, c->id ?: "", c->g.root);
+	r = c->verb->run(c, err);
+	if (r == 0)
+		report(&c->g, REPORT_DEBUG, "%s %s: done, exit code %d", c->verb->name, c->id ?: "", c->exit_code);
+	return r;
 }
 
 static int oci_main(struct call *c, char *const *argv, size_t n, struct error *err)

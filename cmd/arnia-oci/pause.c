@@ -41,7 +41,7 @@ static int change(struct call *c, bool frozen, struct error *err)
 		code = record_status(&r, &status, NULL, err);
 	if (code == 0 && frozen && status != OCI_RUNNING && status != OCI_CREATED)
 		code = err_set_kind(err, -EBUSY, ERR_STATE,
-				    status == OCI_PAUSED ? "container already paused"
+				    status == OCI_PAUSED ? "container not running, but paused"
 							 : "container not running");
 	if (code == 0 && !frozen && status != OCI_PAUSED)
 		code = err_set_kind(err, -EBUSY, ERR_STATE, "container not paused");

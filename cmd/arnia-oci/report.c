@@ -15,6 +15,10 @@ static const char *const names[] = {
 	[REPORT_ERROR] = "error", [REPORT_WARN] = "warning", [REPORT_INFO] = "info", [REPORT_DEBUG] = "debug"
 };
 
+static const char *const shown_as[] = {
+	[REPORT_ERROR] = "", [REPORT_WARN] = "warning: ", [REPORT_INFO] = "", [REPORT_DEBUG] = "debug: "
+};
+
 /* The clock in whole seconds, as runc writes it. */
 static const char *now(char buf[40])
 {
@@ -64,8 +68,7 @@ void report(const struct globals *g, enum report_level level, const char *fmt, .
 	if (g->log_fd < 0 && g->log_json)
 		put(STDERR_FILENO, line);
 	else if (level == REPORT_ERROR || g->log_fd < 0)
-		strbuf_addf(&shown, "arnia-oci: %s%s\n", level == REPORT_WARN ? "warning: " : "",
-			    strbuf_cstr(&text));
+		strbuf_addf(&shown, "arnia-oci: %s%s\n", shown_as[level], strbuf_cstr(&text));
 	if (shown.len)
 		put(STDERR_FILENO, shown.s);
 	strbuf_done(&shown);

@@ -124,7 +124,7 @@ json *oci_state(const char *id, enum oci_status status, int pid, const struct oc
  * runc does. Interfaces and intelRdt are the caller's to add. */
 json *oci_stats(const char *id, const struct cg_stat_text *st);
 
-/* id.c: [a-zA-Z0-9_+,.-]{1,1024}, as runc takes them; not "." or "..". */
+/* id.c: letters, digits and any of "_+,-.", at most 1024 of them, as runc takes them; not "." or "..". */
 int oci_id_check(const char *id, struct error *err);
 
 #endif

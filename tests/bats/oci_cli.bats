@@ -116,7 +116,7 @@ VERBS_WITH_ID="create start run exec state kill delete ps pause resume update ev
   for o in --debug --systemd-cgroup --cgroup-manager=cgroupfs --cgroup-manager=systemd --cgroup-manager=disabled --rootless=auto --rootless=true \
     --rootless=false "--rootless false" --log-format=text --log-level=error "--criu /bin/criu" -debug "-log-format json"; do
     # shellcheck disable=SC2086
-    run -0 "$OCI" $o --root "$ROOT" list -q
+    run -0 --separate-stderr "$OCI" $o --root "$ROOT" list -q
     [[ -z $output ]]
   done
 }
@@ -198,6 +198,19 @@ VERBS_WITH_ID="create start run exec state kill delete ps pause resume update ev
   rm "$LOG"
   run -1 "$OCI" --log "$LOG" --frobnicate
   [[ "$(cat "$LOG")" == *"flag provided but not defined: --frobnicate"* ]]
+}
+
+@test "log: what is done, with --debug" {
+  state one
+  oci --debug --log "$LOG" --log-format json state one
+  [[ $status -eq 0 && -z $stderr ]]
+  run -0 jq -r '.level + " " + .msg' "$LOG"
+  [[ ${lines[0]} == "debug state one below $ROOT" && ${lines[1]} == "debug state one: done, exit code 0" ]]
+  oci --debug state one
+  [[ $status -eq 0 && $stderr == "arnia-oci: debug: state one below $ROOT"* ]]
+  rm "$LOG"
+  oci --log "$LOG" state one
+  [[ ! -s $LOG ]]
 }
 
 @test "log: a name cannot forge a line, and a link is not followed" {
@@ -454,7 +467,7 @@ make_cgroup() {
   [[ $status -eq 0 ]]
   grep -q "frozen 1" "$cgroup/cgroup.events"
   oci pause one
-  says 1 "container already paused"
+  says 1 "container not running, but paused"
   oci state one
   [[ "$(jq -r .status <<< "$output")" == paused ]]
   oci delete one
