@@ -193,7 +193,7 @@ static int add_write(struct props *p, const struct prop *prop, const struct cg_w
 
 int oci_scope_props(const struct cg_config *c, struct arena *a, struct strv *ret, struct error *err)
 {
-	struct props p = { .a = a };
+	struct props p = { .a = a, .out = *ret };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < c->writes.n; i++)
@@ -351,7 +351,7 @@ static void push_value(struct arena *a, struct strv *out, const char *name, cons
 
 int oci_scope_annotations(const struct oci_pair *v, size_t n, struct arena *a, struct strv *ret, struct error *err)
 {
-	struct strv out = { 0 };
+	struct strv out = *ret;
 
 	for (size_t i = 0; i < n; i++) {
 		const char *name = str_after(v[i].key, ANNOTATION);

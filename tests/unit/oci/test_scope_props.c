@@ -88,7 +88,7 @@ static void test_bad_props(void **state)
 		struct cg_write w = bad[i];
 		struct cg_config c = { 0 };
 		struct arena a = { 0 };
-		struct strv out = { .n = 77 };
+		struct strv out = { 0 };
 		struct error err = { 0 };
 
 		c.writes.v = &w;
@@ -97,7 +97,7 @@ static void test_bad_props(void **state)
 			fail_msg("%s %s: taken", w.file, w.value);
 		assert_int_equal(err.kind, ERR_USAGE);
 		assert_non_null(strstr(err.text, w.file));
-		assert_int_equal(out.n, 77);
+		assert_int_equal(out.n, 0);
 		arena_done(&a);
 	}
 }
@@ -161,12 +161,34 @@ static void test_annotations(void **state)
 	}
 }
 
+static void test_both(void **state)
+{
+	struct cg_write w = { .file = "pids.max", .value = "5" };
+	struct oci_pair pair = { "org.systemd.property.Description", "'x'" }, bad = { "org.systemd.property.PIDs", "1" };
+	struct cg_config c = { 0 };
+	struct arena a = { 0 };
+	struct strv out = { 0 };
+	struct error err = { 0 };
+	auto_free char *text = NULL;
+
+	(void)state;
+	c.writes.v = &w;
+	c.writes.n = 1;
+	assert_int_equal(oci_scope_props(&c, &a, &out, &err), 0);
+	assert_int_equal(oci_scope_annotations(&pair, 1, &a, &out, &err), 0);
+	assert_int_equal(oci_scope_annotations(&bad, 1, &a, &out, &err), -EINVAL);
+	text = joined(&out);
+	assert_string_equal(text, "TasksMax=t:5\nDescription=s:x\n");
+	arena_done(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_props),
 		cmocka_unit_test(test_bad_props),
 		cmocka_unit_test(test_annotations),
+		cmocka_unit_test(test_both),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
