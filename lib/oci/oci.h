@@ -78,7 +78,7 @@ int oci_resources_decode(const json *resources, struct arena *a, struct cg_confi
  * --mem-bw-schema (linux.intelRdt). NULL with err set when one is wrong. */
 json *oci_update_resources(const char *(*get)(void *ctx, const char *flag), void *ctx, struct error *err);
 /* What `update` writes: values depend on others (memory.swap on memory.limit, cpu.quota on cpu.period), so those from before are
- * taken along but for "unified", "pids" and "devices". `old` may be NULL. The caller frees it. */
+ * taken along, but not their "unified", "pids" and "devices". `old` may be NULL. The caller frees it. */
 json *oci_resources_merge(const json *old, const json *new);
 /* memory.checkBeforeUpdate: -EBUSY (kind REFUSED) when it is set and a limit is not above the `used` bytes. */
 int oci_memory_check(const json *resources, uint64_t used, struct error *err);
@@ -93,7 +93,7 @@ int oci_scope_parse(const char *cgroups_path, const char *id, bool rootless, str
 int oci_cgroup_path(const char *cgroups_path, const char *id, struct arena *a, const char **ret, struct error *err);
 
 /* scope_props.c: --property arguments of arnia-oci-scope, "NAME=TYPE:VALUE" (D-Bus signature b, s, t, u, x, i; ay in hex; as: one for each string,
- * one after the other, "NAME=as" when there is none). Those of systemd for what c->writes say, as far as it has any. */
+ * one after the other, "NAME=as" when there is none). Those of systemd for what c->writes say, as far as it has any. Both append to *ret. */
 int oci_scope_props(const struct cg_config *c, struct arena *a, struct strv *ret, struct error *err);
 /* "org.systemd.property.NAME" of the annotations, values in GVariant text as runc takes them: booleans, whole numbers, strings, arrays of
  * strings. NAME is letters only, and not what makes the scope ours (Delegate, PIDs, Slice, device rules ...). NAMESec in seconds

@@ -125,18 +125,17 @@ static json *merge(const json *old, const json *new)
 json *oci_resources_merge(const json *old, const json *new)
 {
 	static const char *const merged[] = { "memory", "cpu", "blockIO" };
-	static const char *const dropped[] = { "unified", "pids" };
+	static const char *const dropped[] = { "unified", "pids", "devices" };
 	struct json_iter it = json_iter(new);
 	json *o = json_new_obj();
 
 	while (json_next(&it))
-		if (!str_eq(it.key, "devices"))
-			json_add(o, it.key, json_ref((json *)it.value));
+		json_add(o, it.key, json_ref((json *)it.value));
 	if (json_kind_of(old) != JSON_OBJECT)
 		return o;
 	for (it = json_iter(old); json_next(&it);) {
 		const json *mine = NULL;
-		bool skip = str_eq(it.key, "devices");
+		bool skip = false;
 
 		for (size_t i = 0; i < ARRAY_SIZE(dropped); i++)
 			skip = skip || str_eq(it.key, dropped[i]);

@@ -304,9 +304,9 @@ static void test_merge(void **state)
 	auto_free char *text = json_text(both, false), *single = json_text(alone, false), *kept = json_text(old, false);
 
 	(void)state;
-	assert_string_equal(text, "{\"memory\":{\"swap\":2,\"limit\":9},\"blockIO\":{\"weight\":10},\"cpu\":{\"shares\":5},"
+	assert_string_equal(text, "{\"memory\":{\"swap\":2,\"limit\":9},\"devices\":[1],\"blockIO\":{\"weight\":10},\"cpu\":{\"shares\":5},"
 				  "\"hugepageLimits\":[]}");
-	assert_string_equal(single, "{\"memory\":{\"limit\":9},\"blockIO\":{\"weight\":10}}");
+	assert_string_equal(single, "{\"memory\":{\"limit\":9},\"devices\":[1],\"blockIO\":{\"weight\":10}}");
 	assert_non_null(strstr(kept, "\"limit\":1,\"swap\":2"));
 }
 
