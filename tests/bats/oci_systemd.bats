@@ -15,6 +15,7 @@ setup() {
 teardown() {
   on_test_host || return 0
   kill -KILL "${sleepers[@]}" 2> /dev/null || true
+  [[ ! -d $BATS_TEST_TMPDIR/oci/try ]] || oci delete -f try || true
   systemctl stop arnia-try.scope 2> /dev/null || true
 }
 
@@ -127,10 +128,15 @@ bundle() {
   cp "$(command -v busybox)" "$at/rootfs/bin/busybox"
   ln -sf busybox "$at/rootfs/bin/sh"
   (cd "$at" && oci spec)
-  jq ".process.terminal = false | .process.args = [\"busybox\", \"sleep\", \"1000\"] | .linux.cgroupsPath = \"arnia-tests.slice:arnia:try\"
+  jq ".process.terminal = false | .root.readonly = false | .process.args = [\"busybox\", \"sleep\", \"1000\"] | .linux.cgroupsPath = \"arnia-tests.slice:arnia:try\"
     | $1" "$at/config.json" > "$at/new"
   mv "$at/new" "$at/config.json"
   cd "$at" || return
+}
+only_reading() {
+  oci exec try busybox sh -c ': < /tmp/console && : > /dev/null'
+  run oci exec try busybox sh -c ': > /tmp/console'
+  [[ $status -ne 0 && "$output" == *"Operation not permitted"* ]]
 }
 needs_runtime() {
   [[ -x $ARNIA_BIN/arnia-oci ]] || skip "no runtime in this build"
@@ -159,16 +165,15 @@ needs_runtime() {
 
 @test "device rules of a container hold whatever systemd does to its scope" {
   needs_runtime
-  bundle '.linux.resources = {devices: [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 1, minor: 11, access: "r"}]}
+  bundle '.linux.resources = {devices: [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 5, minor: 1, access: "r"}]}
     | .process.capabilities = {bounding: ["CAP_MKNOD"], effective: ["CAP_MKNOD"], permitted: ["CAP_MKNOD"]}'
   oci run -d try < /dev/null > /dev/null 2>&1 3>&-
-  oci exec try busybox mknod /tmp/kmsg c 1 11
-  oci exec try busybox mknod /tmp/mem c 1 1
-  oci exec try busybox sh -c ': < /tmp/kmsg && : > /dev/null'
-  run -1 oci exec try busybox sh -c ': < /tmp/mem'
+  oci exec try busybox mknod /tmp/console c 5 1
+  only_reading
   systemctl daemon-reload
   systemctl set-property --runtime arnia-try.scope TasksMax=60
-  oci exec try busybox sh -c ': < /tmp/kmsg && : > /dev/null'
-  run -1 oci exec try busybox sh -c ': < /tmp/mem'
+  only_reading
+  oci update --pids-limit 40 try
+  only_reading
   oci delete -f try
 }
