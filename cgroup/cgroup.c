@@ -189,6 +189,16 @@ static int delegate(int cg, uint32_t uid, uint32_t gid, struct error *err)
 	return 0;
 }
 
+/* Nothing is written where processes of others would feel it. */
+static int check_unused(int cg, struct error *err)
+{
+	struct cg_events ev;
+
+	if (cg_read_events(cg, &ev) < 0 || !ev.populated)
+		return 0;
+	return err_set_kind(err, -EBUSY, ERR_STATE, "processes of others are in it");
+}
+
 static int fill(int root, int cg, const struct cg_config *c, const struct cg_program *p, struct error *err)
 {
 	int r;
@@ -221,7 +231,11 @@ int cg_create_with(int root, const struct cg_config *c, const struct cg_program 
 	if (r < 0)
 		return r;
 	cg = openat(root, c->path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	r = cg < 0 ? err_sys(err, -errno, "open") : fill(root, cg, c, p, err);
+	r = cg < 0 ? err_sys(err, -errno, "open") : 0;
+	if (r == 0 && !made)
+		r = check_unused(cg, err);
+	if (r == 0)
+		r = fill(root, cg, c, p, err);
 	if (r < 0) {
 		remove_made(root, c->path, made);
 		return err_prefix(err, "cgroup %s", c->path), r;

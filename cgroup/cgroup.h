@@ -21,8 +21,8 @@ int cg_own_path(char *buf, size_t size, struct error *err);
 int cg_enable(int root, const char *path, uint32_t want, uint32_t *ret_have, char *why);
 
 /* mkdir (parents too), open, write the limits and the list, attach the device program, delegate. All undone on failure.
- * -EEXIST when the leaf is there, unless c->reuse: then folders that were there stay on failure, with what was written
- * to them by then, and a device program of ours is replaced. Returns the cgroup's O_PATH|O_DIRECTORY descriptor (for CLONE_INTO_CGROUP). */
+ * -EEXIST when the leaf is there, unless c->reuse: then -EBUSY (kind STATE) when processes are in it or below, folders that were
+ * there stay on failure, with what was written to them by then, and a device program of ours is replaced. Returns the cgroup's O_PATH|O_DIRECTORY descriptor (for CLONE_INTO_CGROUP). */
 int cg_create(int root, const struct cg_config *c, struct error *err);
 /* A device program that is loaded already, and taken when c->devices are its rules: loading is half the cost of a cgroup, and
  * programs that do the same should be one in memory. `rules` stay the caller's. Taken over from a cgroup that has it, else loaded. */

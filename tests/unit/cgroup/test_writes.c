@@ -179,11 +179,36 @@ static void test_reuse(void **state)
 	fixture_done(&f);
 }
 
+/* What others use is not touched, let alone taken over. */
+static void test_used(void **state)
+{
+	struct fixture f = fixture_open();
+	struct cg_config c = { .path = f.branch, .limits = CG_LIMITS_NONE };
+	struct cg_write w = { .file = "cgroup.max.depth", .value = "4" };
+	struct error err = { 0 };
+	auto_fd int cg = cg_create(f.root, &c, &err);
+	pid_t pid;
+
+	(void)state;
+	assert_true(cg >= 0);
+	pid = fixture_sleeper(cg);
+	c.reuse = true;
+	c.writes.v = &w;
+	c.writes.n = 1;
+	assert_int_equal(cg_create(f.root, &c, &err), -EBUSY);
+	assert_int_equal(err.kind, ERR_STATE);
+	assert_non_null(strstr(err.text, f.branch));
+	assert_value(cg, "cgroup.max.depth", "max");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	fixture_done(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),	cmocka_unit_test(test_order), cmocka_unit_test(test_missing_file),
-		cmocka_unit_test(test_enables), cmocka_unit_test(test_reuse),
+		cmocka_unit_test(test_enables), cmocka_unit_test(test_reuse), cmocka_unit_test(test_used),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
