@@ -240,7 +240,7 @@ static int take_ids(struct error *err)
 		return err_sys(err, -errno, "leave the groups");
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_sys(err, -errno, "become root of the user namespace");
-	return 0;
+	return worker_undumpable(err);
 }
 
 static int do_job(struct job *j, struct error *err)

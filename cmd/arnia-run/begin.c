@@ -48,19 +48,12 @@ static int own_descriptors(struct worker *w, struct error *err)
 
 static int open_kernel(struct run_worker *w, struct error *err)
 {
-	int r;
-
 	w->w.cgroup = cg_open_root(err);
 	if (w->w.cgroup < 0)
 		return w->w.cgroup;
 	/* A kernel without it is told by the start that needs it. */
 	(void)cg_program_open(plan_device_rules, plan_n_device_rules, &w->w.devices, NULL);
-	r = net_open(&w->net, err);
-	if (r < 0)
-		return r;
-	w->w.extra[0] = w->net.route;
-	w->w.extra[1] = w->net.nft;
-	return 0;
+	return net_open(&w->net, err);
 }
 
 int run_worker_prestart(struct run_worker *w, struct error *err)

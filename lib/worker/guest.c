@@ -67,15 +67,32 @@ void guest_done(struct guest *g)
 	g->env = g->argv = NULL;
 }
 
+/* Its own, by number; what the caller preserves is beside. */
+static bool is_kept(const struct guest *g, int fd)
+{
+	const int own[] = { g->report, g->io[0], g->io[1], g->io[2], g->target, g->start, g->w->init };
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (own[i] == fd)
+			return true;
+	return fd < 3 + (int)g->plan->process.preserve_fds;
+}
+
 /* Before anything of the container is near: no descriptor of the host may be found in this process
- * (CVE-2016-9962). The worker is at work meanwhile, so system calls are all that is done until the GO. */
+ * (CVE-2016-9962), whoever opened it. The worker is at work meanwhile, so system calls are all that is done until the GO. */
 int guest_forget(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
+	const int own[] = { g->report, g->io[0], g->io[1], g->io[2], g->target, g->start, g->w->init };
+	int top = 2;
 
-	(void)err;
-	worker_hide(g->w);
-	return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		top = MAX(top, own[i]);
+	for (int fd = 3; fd <= top; fd++)
+		if (!is_kept(g, fd))
+			close(fd);
+	top = MAX(top, 2 + (int)g->plan->process.preserve_fds);
+	return close_range((unsigned)top + 1, ~0U, 0) < 0 ? err_sys(err, -errno, "close all descriptors of the host") : 0;
 }
 
 int guest_go(void *ctx, struct error *err)
@@ -103,7 +120,7 @@ int guest_ids(void *ctx, struct error *err)
 		return err_sys(err, -errno, "leave the groups");
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_sys(err, -errno, "become root of the container");
-	return 0;
+	return worker_undumpable(err);
 }
 
 int guest_console(void *ctx, struct error *err)
@@ -282,6 +299,8 @@ int guest_caps(void *ctx, struct error *err)
 		r = caps_keep(err);
 	if (r == 0)
 		r = user_apply(&g->user, err);
+	if (r == 0)
+		r = worker_undumpable(err);
 	return r == 0 ? caps_apply(c, g->user.uid == 0, err) : r;
 }
 
@@ -337,6 +356,7 @@ int guest_close(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
 
+	fd_close(&g->root);
 	for (int fd = 3; fd < 3 + (int)g->plan->process.preserve_fds; fd++)
 		if (fd_cloexec(fd, false) < 0)
 			return err_sys(err, -errno, "keep descriptor %d", fd);

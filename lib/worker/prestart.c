@@ -69,15 +69,16 @@ int worker_open_few(struct worker *w, struct error *err)
 	return w->pidns < 0 ? err_sys(err, -errno, "open own pid namespace") : 0;
 }
 
+int worker_undumpable(struct error *err)
+{
+	return prctl(PR_SET_DUMPABLE, 0) < 0 ? err_sys(err, -errno, "become undumpable") : 0;
+}
+
 int worker_harden(struct error *err)
 {
-	/* Kept until the container's execve: nothing inside may look at a process of ours through /proc or
-	 * ptrace. */
-	if (prctl(PR_SET_DUMPABLE, 0) < 0)
-		return err_sys(err, -errno, "become undumpable");
 	reset_signals();
 	umask(022);
-	return 0;
+	return worker_undumpable(err);
 }
 
 int worker_open(struct worker *w, struct error *err)
@@ -103,16 +104,6 @@ int worker_restage(struct worker *w, struct error *err)
 	w->stage = rootfs_stage(w->run, err);
 	w->staged = false;
 	return w->stage < 0 ? w->stage : 0;
-}
-
-void worker_hide(const struct worker *w)
-{
-	const int own[] = { w->keeper, w->hostns, w->stage,	 w->cgroup,   w->pidns,
-			    w->userns, w->netns,  w->devices.fd, w->extra[0], w->extra[1] };
-
-	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
-		if (own[i] >= 0)
-			close(own[i]);
 }
 
 void worker_drop_cell(struct worker *w)

@@ -62,7 +62,6 @@ struct worker {
 	int cgroup; /* top of cgroup2 */
 	int pidns;  /* its own, to come back to */
 	struct cg_program devices; /* of a start without devices of its own */
-	int extra[2]; /* more descriptors that no guest may have; -1 */
 	int userns, netns; /* the cell, made by a prepare job; -1 */
 	struct proc_stack guest_stack, enter_stack;
 	volatile struct board *board;
@@ -73,11 +72,14 @@ struct worker {
 };
 #define WORKER_NONE                                                                                             \
 	((struct worker){ .keeper = -1, .hostns = -1, .init = -1, .stage = -1, .cgroup = -1, .pidns = -1,       \
-			  .devices.fd = -1, .extra = { -1, -1 }, .userns = -1, .netns = -1 })
+			  .devices.fd = -1, .userns = -1, .netns = -1 })
 
 /* ---- prestart.c: what a worker is before its first job ---- */
 /* Undumpable, default signals, umask 022. */
 int worker_harden(struct error *err);
+/* Kept until the container's execve: nothing inside may look at a process of ours through /proc or ptrace. A change of ids may
+ * undo it (proc_sys_fs(5), suid_dumpable = 1). */
+int worker_undumpable(struct error *err);
 void worker_reset_oom_score(void); /* to 0 */
 /* A mount namespace of its own; stacks, shared page, the cgroup tree, the stage. */
 int worker_open(struct worker *w, struct error *err);
@@ -85,9 +87,6 @@ int worker_open(struct worker *w, struct error *err);
 int worker_open_few(struct worker *w, struct error *err);
 /* A fresh stage: mounts of the last job go away. */
 int worker_restage(struct worker *w, struct error *err);
-/* Close what only the worker itself may hold; for a child that goes on into a container. The struct stays as it is: it
- * may be the worker's own. */
-void worker_hide(const struct worker *w);
 void worker_drop_cell(struct worker *w);
 void worker_done(struct worker *w);
 
