@@ -234,6 +234,8 @@ int main(int argc, char **argv)
 	open_stdio();
 	if (argc == 2 && str_starts(argv[1], WORK_ARGUMENT))
 		return be_worker(argv[1] + strlen(WORK_ARGUMENT));
+	if (argc > 1 && work_seal_self(argv, environ, &err) < 0)
+		report(&c.g, REPORT_WARN, "%s", err.text);
 	/* What the caller left open is nobody's business inside; those to be preserved are given back at the end. */
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	if (oci_main(&c, argv + 1, argc ? (size_t)argc - 1 : 0, &err) < 0) {

@@ -18,9 +18,16 @@ int scope_program(struct arena *m, const char **ret, struct error *err)
 {
 	static const char installed[] = ARNIA_PREFIX "/libexec/arnia/arnia-oci-scope";
 	char dir[4096];
+	const char *name = geteuid() != 0 ? strrchr(program_invocation_name, '/') : NULL;
 
 	if (proc_self_dir(dir, sizeof(dir)) == 0) {
 		*ret = arena_fmt(m, "%s/arnia-oci-scope", dir);
+		if (access(*ret, X_OK) == 0)
+			return 0;
+	}
+	/* A plain user's copy in memory has the name of what it is a copy of (work_seal_self). */
+	if (name) {
+		*ret = arena_fmt(m, "%.*s/arnia-oci-scope", (int)(name - program_invocation_name), program_invocation_name);
 		if (access(*ret, X_OK) == 0)
 			return 0;
 	}

@@ -82,6 +82,20 @@ static int sealed_self(struct error *err)
 	return fd >= 0 ? fd : copied_self(err);
 }
 
+/* Root of that user namespace could write to our file: its owner is one of those inside, or others than the owner may. Maps that are
+ * not known may have anybody. */
+static bool is_within_reach(const struct sandbox_config *s)
+{
+	struct stat st;
+
+	if (!s->uid_maps.n || stat("/proc/self/exe", &st) < 0 || st.st_mode & (S_IWGRP | S_IWOTH))
+		return true;
+	for (size_t i = 0; i < s->uid_maps.n; i++)
+		if (st.st_uid >= s->uid_maps.v[i].outside && st.st_uid - s->uid_maps.v[i].outside < s->uid_maps.v[i].count)
+			return true;
+	return false;
+}
+
 /* In the child. */
 static void become_sealed(int program, int sock, uint32_t preserve)
 {
@@ -97,6 +111,27 @@ static void become_sealed(int program, int sock, uint32_t preserve)
 	_exit(ERR_FAILED);
 }
 
+/* A plain user's own program is that of root inside, who is the same user. Where it is not, or is sealed already, nothing happens. */
+int work_seal_self(char **argv, char **env, struct error *err)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	auto_fd int self = geteuid() != 0 ? open("/proc/self/exe", O_RDONLY | O_CLOEXEC) : -1, sealed = -1;
+	struct stat st;
+
+	if (self < 0 || n <= 0 || fstat(self, &st) < 0 || (st.st_uid != geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH))) ||
+	    fcntl(self, F_GET_SEALS) == SEALS)
+		return 0;
+	sealed = copied_self(err);
+	if (sealed < 0)
+		return sealed;
+	/* Where the programs beside it are (scope_program). */
+	path[n] = '\0';
+	argv[0] = path;
+	execveat(sealed, "", argv, env, AT_EMPTY_PATH);
+	return err_sys(err, -errno, "execute the copy of the program in memory");
+}
+
 static void become_worker(const struct work_start *how, int program, int sock)
 {
 	if (program >= 0)
@@ -108,7 +143,8 @@ static void become_worker(const struct work_start *how, int program, int sock)
 
 int work_begin(const struct work_start *how, struct work *ret, struct error *err)
 {
-	auto_fd int program = how->how == WORK_SEALED ? sealed_self(err) : -1, sock = -1, far = -1, pidfd = -1;
+	bool seal = how->how == WORK_SEALED || (how->how == WORK_FORK && is_within_reach(how->maps));
+	auto_fd int program = seal ? sealed_self(err) : -1, sock = -1, far = -1, pidfd = -1;
 	struct proc_clone clone = { .flags = how->how == WORK_USERNS ? CLONE_NEWUSER : 0,
 				    .exit_signal = SIGCHLD,
 				    .cgroup_fd = -1,
@@ -116,7 +152,7 @@ int work_begin(const struct work_start *how, struct work *ret, struct error *err
 	int s[2], r = 0;
 	pid_t pid;
 
-	if (how->how == WORK_SEALED && program < 0)
+	if (seal && program < 0)
 		return program;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0)
 		return err_sys(err, -errno, "make a socket pair");

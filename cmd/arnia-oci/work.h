@@ -15,14 +15,14 @@ int work_main(int sock, bool plain);
 
 /* arnia-oci's side. */
 enum work_how {
-	WORK_FORK,
+	WORK_FORK, /* as WORK_SEALED when one of `maps` could write to our file */
 	WORK_SEALED, /* executed from where its file cannot be written to: root of the container may come near it (CVE-2019-5736) */
 	WORK_USERNS, /* in the user namespace that `maps` describe, which the caller has no right above */
 	WORK_JOIN, /* the same, in the user namespace of `target` */
 };
 struct work_start {
 	enum work_how how;
-	const struct sandbox_config *maps;
+	const struct sandbox_config *maps; /* of the container's user namespace */
 	int target; /* pidfd, or -1 */
 	uint32_t preserve_fds;
 };
@@ -31,6 +31,9 @@ struct work {
 	int pidfd, sock;
 };
 #define WORK_NONE ((struct work){ .pidfd = -1, .sock = -1 })
+/* Before all else: execute ourselves from a sealed copy in memory when a plain user runs a program that is his own. Returns 0 where that is
+ * not needed. */
+int work_seal_self(char **argv, char **env, struct error *err);
 int work_begin(const struct work_start *how, struct work *ret, struct error *err);
 /* Send the plan and descriptors: target (pidfd of init), start socket, cgroup; -1 = none. They stay the caller's. */
 int work_send(const struct work *w, struct plan *p, int target, int start, int cgroup, struct error *err);
