@@ -18,16 +18,25 @@
 
 #define PIECE 32768
 
-int console_send(const char *path, int master, struct error *err)
+static int send_fd(const char *option, const char *path, const char *text, int fd, struct error *err)
 {
-	static const char name[] = "/dev/ptmx";
 	auto_fd int s = sock_connect(path, SOCK_STREAM, err);
 	long n;
 
 	if (s < 0)
-		return err_prefix(err, "console socket"), s;
-	n = sock_send_fds(s, name, sizeof(name) - 1, &master, 1);
-	return n < 0 ? err_sys(err, (int)n, "console socket %s: send the terminal", path) : 0;
+		return err_prefix(err, "%s", option), s;
+	n = sock_send_fds(s, text, strlen(text), &fd, 1);
+	return n < 0 ? err_sys(err, (int)n, "%s %s: send the descriptor", option, path) : 0;
+}
+
+int console_send(const char *path, int master, struct error *err)
+{
+	return send_fd("console socket", path, "/dev/ptmx", master, err);
+}
+
+int pidfd_send(const char *path, bool first, int pidfd, struct error *err)
+{
+	return send_fd("pidfd socket", path, first ? "standard" : "setns", pidfd, err);
 }
 
 struct relay {
@@ -58,12 +67,12 @@ static int catch_signals(struct error *err)
 	return fd < 0 ? err_sys(err, -errno, "make a signalfd") : fd;
 }
 
-static void copy_size(const struct relay *r)
+void console_fit(int master)
 {
 	struct winsize size;
 
 	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
-		ioctl(r->master, TIOCSWINSZ, &size);
+		ioctl(master, TIOCSWINSZ, &size);
 }
 
 static void pass_signals(const struct relay *r)
@@ -72,7 +81,7 @@ static void pass_signals(const struct relay *r)
 
 	while (read(r->signals, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		if (si.ssi_signo == SIGWINCH && r->master >= 0)
-			copy_size(r);
+			console_fit(r->master);
 		else if (si.ssi_signo != SIGCHLD && si.ssi_signo != SIGPIPE && si.ssi_signo != SIGURG)
 			pidref_kill(r->p, (int)si.ssi_signo);
 	}
@@ -133,7 +142,7 @@ static int relay(struct relay *r, int *ret_status, struct error *err)
 	if (r->signals < 0)
 		return r->signals;
 	if (r->master >= 0 && isatty(STDIN_FILENO)) {
-		copy_size(r);
+		console_fit(r->master);
 		r->raw = pty_make_raw(STDIN_FILENO, &r->saved) == 0;
 	}
 	relay_loop(r);

@@ -51,6 +51,10 @@ int scope_start(struct act *a, char **ret_path, struct error *err);
 /* console.c */
 /* Send a master to --console-socket: its descriptor, and its name as data (runc's docs/terminals.md). */
 int console_send(const char *path, int master, struct error *err);
+/* Send a process's pidfd to --pidfd-socket; the data tells the container's first process from others, in runc's words. */
+int pidfd_send(const char *path, bool first, int pidfd, struct error *err);
+/* The size of our own terminal, if we have one. */
+void console_fit(int master);
 /* Foreground: copy between our terminal and the master until the process ends, pass signals on, and give its status. */
 int console_relay(int master, const struct pidref *p, int *ret_status, struct error *err);
 /* Foreground without a terminal: pass signals on, and give its status. */

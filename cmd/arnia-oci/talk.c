@@ -23,12 +23,14 @@ static int go_on(const struct act *a, struct error *err)
 static int take_process(struct act *a, struct frame *f, struct error *err)
 {
 	const struct kp_container *k = frame_body(f, sizeof(*k));
-	int r;
+	const char *pidfd_socket = opt_get(a->call, "pidfd-socket");
+	bool first = a->plan.kind == PLAN_START;
+	int r = 0;
 
 	if (!k || f->nfds < 1)
 		return err_set(err, -EPROTO, "a process without its descriptor");
 	a->init = (struct pidref){ .pid = k->pid, .fd = frame_take_fd(f, 0), .start = k->start };
-	if (a->plan.kind == PLAN_START) {
+	if (first) {
 		a->record.pid = k->pid;
 		a->record.start = k->start;
 		r = cgroup_place(a, err);
@@ -38,10 +40,10 @@ static int take_process(struct act *a, struct frame *f, struct error *err)
 			r = rdt_place(a, err);
 		if (r == 0)
 			r = store_save(&a->record, err);
-		if (r < 0)
-			return r;
 	}
-	return go_on(a, err);
+	if (r == 0 && pidfd_socket)
+		r = pidfd_send(pidfd_socket, first, a->init.fd, err);
+	return r == 0 ? go_on(a, err) : r;
 }
 
 static int take_master(struct act *a, struct frame *f, struct error *err)
@@ -51,9 +53,11 @@ static int take_master(struct act *a, struct frame *f, struct error *err)
 	a->master = frame_take_fd(f, 0);
 	if (a->master < 0)
 		return err_set(err, -EPROTO, "a terminal without its descriptor");
-	if (!path)
-		return 0;
-	return console_send(path, a->master, err);
+	if (path)
+		return console_send(path, a->master, err);
+	/* Now: the program asks for it as soon as it runs. */
+	console_fit(a->master);
+	return 0;
 }
 
 static int run_hooks(struct act *a, struct error *err)
@@ -70,6 +74,7 @@ static int run_hooks(struct act *a, struct error *err)
 /* The container process state (runtime-spec config-linux.md "Containerprocessstate"). */
 static json *listener_state(const struct act *a)
 {
+	bool first = a->plan.kind == PLAN_START;
 	json *o = json_new_obj(), *fds = json_new_arr();
 
 	json_push(fds, json_new_str("seccompFd"));
@@ -77,7 +82,7 @@ static json *listener_state(const struct act *a)
 	json_add(o, "fds", fds);
 	json_add_i64(o, "pid", a->init.pid);
 	json_add_str(o, "metadata", a->config.seccomp_metadata);
-	json_add(o, "state", oci_state(a->record.id, OCI_CREATING, a->init.pid, &a->config));
+	json_add(o, "state", oci_state(a->record.id, first ? OCI_CREATING : OCI_RUNNING, first ? a->init.pid : a->record.pid, &a->config));
 	return o;
 }
 
