@@ -168,9 +168,8 @@ int cmd_ps(struct call *c, struct error *err)
 	code = store_load(c->g.root, c->id, false, &r, err);
 	if (code == 0)
 		code = record_status(&r, &status, &init, err);
-	if (code == 0 && init.fd < 0)
-		code = err_set_kind(err, -ESRCH, ERR_STATE, "container not running");
-	if (code == 0)
+	/* As runc: one that is over has no processes. */
+	if (code == 0 && init.fd >= 0)
 		code = (int)MIN(n = record_pids(&r, &init, &pids, err), 0L);
 	if (code == 0)
 		code = str_eq(format, "json") ? print_pids(pids, n, err) : print_table(c, pids, n, err);

@@ -33,6 +33,7 @@ static const struct mount_option {
 	enum option_kind kind;
 	uint64_t flag;
 } options[] = {
+	{ "acl", SET, MS_POSIXACL },
 	{ "async", CLEAR, MS_SYNCHRONOUS },
 	{ "atime", CLEAR, MS_NOATIME },
 	{ "bind", SET, MS_BIND },
@@ -46,6 +47,7 @@ static const struct mount_option {
 	{ "lazytime", SET, MS_LAZYTIME },
 	{ "loud", CLEAR, MS_SILENT },
 	{ "mand", SET, MS_MANDLOCK },
+	{ "noacl", CLEAR, MS_POSIXACL },
 	{ "noatime", SET, MS_NOATIME },
 	{ "nodev", SET, MS_NODEV },
 	{ "nodiratime", SET, MS_NODIRATIME },

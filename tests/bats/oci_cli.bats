@@ -129,8 +129,8 @@ VERBS_WITH_ID="create start run exec state kill delete ps pause resume update ev
     [[ $status -eq 0 && $output == '[{'* ]]
     # shellcheck disable=SC2086
     oci ps one $args
-    # Behind the id of ps the words are ps's own: the container is not running.
-    says 1 "container not running"
+    # Behind the id of ps the words are ps's own: the container is not running, and has no processes.
+    says 1 "ps"
   done
   oci kill --all one 9
   [[ $status -eq 0 ]]
