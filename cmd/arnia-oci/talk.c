@@ -110,10 +110,13 @@ static void say_as_runc(const struct act *a, struct error *err)
 	const char *name = a->plan.process.argv.n ? a->plan.process.argv.v[0] : "";
 	int code = err->code;
 
+	if (err->kind == ERR_CANNOT_RUN && (code == -EACCES || code == -EISDIR))
+		err_set_kind(err, code, ERR_CANNOT_RUN, "exec: \"%.300s\": %s", name,
+			     code == -EACCES ? "permission denied" : "is a directory");
 	if (err->kind != ERR_NO_COMMAND)
 		return;
 	if (strchr(name, '/'))
-		err_set_kind(err, code, ERR_NO_COMMAND, "exec: \"%.300s\": stat: no such file or directory", name);
+		err_set_kind(err, code, ERR_NO_COMMAND, "exec: \"%.200s\": stat %.200s: no such file or directory", name, name);
 	else
 		err_set_kind(err, code, ERR_NO_COMMAND, "exec: \"%.300s\": executable file not found in $PATH", name);
 }

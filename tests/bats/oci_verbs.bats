@@ -90,9 +90,17 @@ becomes() {
   bundle '"nosuch"'
   oci run -b "$B" "$id"
   says 1 '"nosuch": executable file not found in $PATH'
+  bundle '"/nosuch"'
+  oci run -b "$B" "$id"
+  says 1 'exec: "/nosuch": stat /nosuch: no such file or directory'
+  # Engines look for these words.
   bundle '"/etc"'
   oci run -b "$B" "$id"
-  says 1 "/etc"
+  says 1 'exec: "/etc": is a directory'
+  touch "$BATS_FILE_TMPDIR/rootfs/noexec"
+  bundle '"/noexec"'
+  oci run -b "$B" "$id"
+  says 1 'exec: "/noexec": permission denied'
   oci run -b "$BATS_TEST_TMPDIR/missing" "$id"
   says 1 "missing"
   [[ -z "$(ls -A "$ROOT" 2> /dev/null)" && -z "$(cgroups_of)" ]]
