@@ -68,9 +68,6 @@ void netdevs_done(struct act *a); /* they stay where they are */
 int rdt_place(struct act *a, struct error *err);
 void rdt_remove(const struct record *r, const struct oci_config *config);
 
-/* pidfd.c: --pidfd-socket gets the process's pidfd, and as data what runc names it: "standard", "setns" of exec. */
-int pidfd_send(const struct act *a, const char *name, struct error *err);
-
 /* talk.c: frames of the worker, up to its result. */
 int act_talk(struct act *a, struct error *err);
 

@@ -243,8 +243,6 @@ int cmd_exec(struct call *c, struct error *err)
 		r = check_console(&a, err);
 	if (r == 0)
 		r = carry_out(&a, &init, err);
-	if (r == 0)
-		r = pidfd_send(&a, "setns", err);
 	if (r == 0 && pid_file)
 		r = pid_file_write(pid_file, a.init.pid, err);
 	if (r == 0) {

@@ -209,8 +209,6 @@ static int create_steps(struct act *a, struct error *err)
 		r = store_save(&a->record, err);
 	if (r == 0)
 		r = carry_out(a, err);
-	if (r == 0)
-		r = pidfd_send(a, "standard", err);
 	if (r == 0 && pid_file)
 		r = pid_file_write(pid_file, a->init.pid, err);
 	return r;
