@@ -18,7 +18,8 @@ extern char **environ;
 
 static int print_pids(const pid_t *pids, long n, struct error *err)
 {
-	auto_json json *j = json_new_arr();
+	/* "null" when there is none, as runc's. */
+	auto_json json *j = n > 0 ? json_new_arr() : NULL;
 
 	for (long i = 0; i < n; i++)
 		json_push(j, json_new_i64(pids[i]));
