@@ -26,6 +26,8 @@ static int start_record(struct call *c, struct record *rec, struct oci_config *c
 		return r;
 	if (status == OCI_STOPPED)
 		return err_set_kind(err, -EINVAL, ERR_STATE, "cannot start a container that has stopped");
+	if (status == OCI_PAUSED)
+		return err_set_kind(err, -EINVAL, ERR_STATE, "cannot start a container in the paused state");
 	if (status != OCI_CREATED)
 		return err_set_kind(err, -EINVAL, ERR_STATE, "cannot start an already running container");
 	r = config_of_record(c, rec, config, err);

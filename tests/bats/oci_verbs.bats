@@ -269,7 +269,7 @@ signal.pidfd_send_signal(fds[0], signal.SIGKILL)' "$1"
   oci exec "$id" true
   says 255 "paused"
   oci start "$id"
-  says 1 ""
+  says 1 "cannot start a container in the paused state"
   oci delete "$id"
   says 1 "that is not stopped: paused"
   oci resume "$id"
