@@ -12,6 +12,7 @@ setup() {
 
 teardown() {
   [[ -z ${sleeper:-} ]] || kill "$sleeper" 2> /dev/null || :
+  [[ -z ${cgroup:-} || ! -d $cgroup ]] || { echo 1 > "$cgroup/cgroup.kill"; sleep 0.2; rmdir "$cgroup"; }
 }
 
 # oci ARG...: within a bound, below a root of our own.
