@@ -217,11 +217,12 @@ becomes() {
   [[ "$(tr '\0' ' ' < "/proc/$(cat "$BATS_TEST_TMPDIR/pid")/cmdline")" == "sleep 50 " ]]
 }
 
-# Takes one descriptor on a socket, says what came with it, and kills by it.
+# Takes one descriptor on a socket, says what came with it, and kills by it once there is a file of that name with ".go".
 pidfd_taker() {
-  python3 -c 'import socket, signal, sys
+  python3 -c 'import os, socket, signal, sys, time
 s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1); print("ready", flush=True)
 c, _ = s.accept(); data, fds, _, _ = socket.recv_fds(c, 64, 4); print(data.decode(), len(fds), flush=True)
+while not os.path.exists(sys.argv[1] + ".go"): time.sleep(0.05)
 signal.pidfd_send_signal(fds[0], signal.SIGKILL)' "$1"
 }
 
@@ -233,15 +234,17 @@ signal.pidfd_send_signal(fds[0], signal.SIGKILL)' "$1"
   for _ in $(seq 100); do [[ ! -s $BATS_TEST_TMPDIR/taken ]] || break; sleep 0.1; done
   oci create -b "$B" --pidfd-socket "$s" "$id"
   ok
+  touch "$s.go"
   wait "$taker"
   [[ "$(tail -n 1 "$BATS_TEST_TMPDIR/taken")" == "standard 1" ]]
   becomes stopped
   oci delete "$id"
   oci run -d -b "$B" "$id"
-  rm "$s"
+  rm "$s" "$s.go"
   pidfd_taker "$s" > "$BATS_TEST_TMPDIR/taken" 3>&- &
   taker=$!
   for _ in $(seq 100); do [[ "$(cat "$BATS_TEST_TMPDIR/taken")" != ready ]] || break; sleep 0.1; done
+  (sleep 1; touch "$s.go") 3>&- &
   oci exec --pidfd-socket "$s" "$id" sleep 50
   [[ $status -eq 137 ]]
   wait "$taker"
