@@ -62,7 +62,6 @@ int hooks_run_of(struct call *c, const struct record *r, const struct oci_config
 	bool after = kind == OCI_POSTSTART || kind == OCI_POSTSTOP;
 	auto_json json *state = NULL;
 	auto_free char *text = NULL;
-	int first = 0;
 
 	if (!config->hooks[kind].n)
 		return 0;
@@ -71,8 +70,10 @@ int hooks_run_of(struct call *c, const struct record *r, const struct oci_config
 	/* A failure after the fact changes nothing any more: it is told, and the next one runs. */
 	for (size_t i = 0; i < config->hooks[kind].n; i++) {
 		struct error e = { 0 };
-		int x = hooks_run_all(&config->hooks[kind].v[i], 1, names[kind], text, &e);
+		int x = hook_run(&config->hooks[kind].v[i], text, &e);
 
+		if (x < 0)
+			err_prefix(&e, "%s hook #%zu", names[kind], i);
 		if (x < 0 && after)
 			report(&c->g, REPORT_WARN, "%s", e.text);
 		if (x < 0 && !after) {
@@ -80,7 +81,7 @@ int hooks_run_of(struct call *c, const struct record *r, const struct oci_config
 			return x;
 		}
 	}
-	return first;
+	return 0;
 }
 
 int hooks_run_poststop(struct call *c, struct record *r, struct error *err)
