@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What stands at the other ends of an OCI runtime in tests, and looks at what a shell cannot see:
+ *   oci_aid fds SOCKET            takes one message: its text, then what each descriptor is, a line each
+ *   oci_aid tty SOCKET [TEXT]     takes a terminal's master, types TEXT, and shows what comes until it is closed
+ *   oci_aid notify SOCKET ERRNO   takes a seccomp listener, shows its state, and answers each call with ERRNO (0: let it go on)
+ *   oci_aid look                  inside: session keyring, scheduler, I/O priority, memory policy, parent death signal
+ *   oci_aid open FILE FLAGS       inside: open(2) with FLAGS (r, w), and what it says
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define FDS_MAX 8
+
+struct message {
+	char text[65536];
+	int fds[FDS_MAX];
+	size_t n_fds;
+};
+
+static int wait_for_peer(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), peer;
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+	if (s < 0 || bind(s, (void *)&at, sizeof(at)) < 0 || listen(s, 1) < 0) {
+		perror(path);
+		exit(1);
+	}
+	peer = accept4(s, NULL, NULL, SOCK_CLOEXEC);
+	close(s);
+	unlink(path);
+	return peer;
+}
+
+static void take(int s, struct message *m)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int) * FDS_MAX)];
+	} control;
+	struct iovec v = { m->text, sizeof(m->text) - 1 };
+	struct msghdr h = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(s, &h, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+
+	m->text[n > 0 ? n : 0] = '\0';
+	m->n_fds = 0;
+	if (c && c->cmsg_type == SCM_RIGHTS) {
+		m->n_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(m->fds, CMSG_DATA(c), m->n_fds * sizeof(int));
+	}
+}
+
+static int show_fds(const char *path)
+{
+	static struct message m;
+
+	take(wait_for_peer(path), &m);
+	printf("text %s\n", m.text);
+	for (size_t i = 0; i < m.n_fds; i++) {
+		char link[64], what[256];
+		ssize_t n;
+
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", m.fds[i]);
+		n = readlink(link, what, sizeof(what) - 1);
+		what[n > 0 ? n : 0] = '\0';
+		printf("fd %s\n", what);
+	}
+	return 0;
+}
+
+static int relay_tty(const char *path, const char *typed)
+{
+	static struct message m;
+	char buf[4096];
+	ssize_t n;
+
+	take(wait_for_peer(path), &m);
+	if (m.n_fds != 1)
+		return 1;
+	printf("text %s\n", m.text);
+	fflush(stdout);
+	if (typed && write(m.fds[0], typed, strlen(typed)) < 0)
+		return 1;
+	while ((n = read(m.fds[0], buf, sizeof(buf))) > 0)
+		if (write(1, buf, (size_t)n) < 0)
+			return 1;
+	return 0;
+}
+
+static int serve_filter(const char *path, int error)
+{
+	static struct message m;
+	struct seccomp_notif call;
+
+	take(wait_for_peer(path), &m);
+	printf("%s\n", m.text);
+	fflush(stdout);
+	if (!m.n_fds)
+		return 1;
+	for (;;) {
+		struct seccomp_notif_resp answer = { .error = -error, .flags = error ? 0 : SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+		struct pollfd p = { .fd = m.fds[0], .events = POLLIN };
+
+		if (poll(&p, 1, -1) < 0 || !(p.revents & POLLIN))
+			return 0;
+		memset(&call, 0, sizeof(call));
+		if (ioctl(m.fds[0], SECCOMP_IOCTL_NOTIF_RECV, &call) < 0)
+			continue;
+		printf("call %d\n", call.data.nr);
+		fflush(stdout);
+		answer.id = call.id;
+		ioctl(m.fds[0], SECCOMP_IOCTL_NOTIF_SEND, &answer);
+	}
+}
+
+static int look(void)
+{
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} sched = { .size = sizeof(sched) };
+	unsigned long nodes = 0;
+	int mode = 0, death = 0;
+	long io = syscall(SYS_ioprio_get, 1, 0);
+
+	printf("keyring %ld\n", syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0));
+	syscall(SYS_sched_getattr, 0, &sched, sizeof(sched), 0);
+	printf("sched policy %u nice %d priority %u flags %llu\n", sched.policy, sched.nice, sched.priority, (unsigned long long)sched.flags);
+	printf("ioprio class %ld priority %ld\n", io >> 13, io & 7);
+	if (syscall(SYS_get_mempolicy, &mode, &nodes, sizeof(nodes) * 8, NULL, 0) < 0)
+		printf("mempolicy %s\n", strerror(errno));
+	else
+		printf("mempolicy mode %d nodes %lx\n", mode, nodes);
+	prctl(PR_GET_PDEATHSIG, &death);
+	printf("pdeathsig %d\n", death);
+	return 0;
+}
+
+static int try_open(const char *path, const char *how)
+{
+	int fd = open(path, (*how == 'w' ? O_WRONLY : O_RDONLY) | O_NONBLOCK);
+
+	puts(fd < 0 ? strerrorname_np(errno) : "ok");
+	return fd < 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *verb = argc > 1 ? argv[1] : "";
+
+	if (argc > 2 && strcmp(verb, "fds") == 0)
+		return show_fds(argv[2]);
+	if (argc > 2 && strcmp(verb, "tty") == 0)
+		return relay_tty(argv[2], argv[3]);
+	if (argc > 3 && strcmp(verb, "notify") == 0)
+		return serve_filter(argv[2], atoi(argv[3]));
+	if (argc > 3 && strcmp(verb, "open") == 0)
+		return try_open(argv[2], argv[3]);
+	if (strcmp(verb, "look") == 0)
+		return look();
+	fprintf(stderr, "usage: oci_aid fds|tty|notify|look|open ...\n");
+	return 2;
+}
