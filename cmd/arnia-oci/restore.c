@@ -20,6 +20,7 @@
 struct restore {
 	struct criu criu;
 	struct act act;
+	struct stat images; /* of the folder, as it was */
 	char *place;
 };
 
@@ -205,6 +206,31 @@ static int on_event(void *ctx, const struct criu_event *ev, struct error *err)
 
 /* ---- the act ---- */
 
+/* In a user namespace criu is somebody else when it opens images: the group of the container's root may come in
+ * meanwhile. */
+static void lend_images(const struct restore *p)
+{
+	const struct sandbox_config *s = &p->act.config.sandbox;
+	const struct stat *st = &p->images;
+
+	if (!(s->namespaces & CLONE_NEWUSER) || st->st_mode & S_IXOTH)
+		return;
+	for (size_t i = 0; i < s->gid_maps.n; i++)
+		if (s->gid_maps.v[i].inside == 0 && fchown(p->criu.images, (uid_t)-1, s->gid_maps.v[i].outside) == 0)
+			(void)fchmod(p->criu.images, (st->st_mode & 07700) | S_IXGRP);
+}
+
+static void take_images_back(const struct restore *p)
+{
+	struct stat now;
+
+	if (fstat(p->criu.images, &now) < 0 || now.st_gid == p->images.st_gid)
+		return;
+	(void)fchmod(p->criu.images, p->images.st_mode & 07700);
+	if (fchown(p->criu.images, (uid_t)-1, p->images.st_gid) == 0)
+		(void)fchmod(p->criu.images, p->images.st_mode & 07777);
+}
+
 /* A scope is made for a process: criu, whose children stay in it. */
 static int place_criu(struct restore *p, struct error *err)
 {
@@ -231,7 +257,9 @@ static int talk(struct restore *p, struct error *err)
 		r = place_criu(p, err);
 	if (r == 0) {
 		add_cgroup(p);
+		lend_images(p);
 		r = criu_talk(c, CRIU_RESTORE, err);
+		take_images_back(p);
 	}
 	criu_end(c);
 	if (r == 0 && !p->act.record.pid)
@@ -279,6 +307,8 @@ int cmd_restore(struct call *c, struct error *err)
 	/* Relative to where we are; the bundle is entered next. */
 	if (r == 0)
 		r = criu_open(&p.criu, c, "restore.log", false, err);
+	if (r == 0 && fstat(p.criu.images, &p.images) < 0)
+		r = err_sys(err, -errno, "--image-path");
 	if (r == 0)
 		r = container_begin(c, &p.act, err);
 	if (r == 0)
