@@ -16,7 +16,7 @@ teardown() {
   on_test_host || return 0
   kill -KILL "${sleepers[@]}" 2> /dev/null || true
   [[ ! -d $BATS_TEST_TMPDIR/oci/try ]] || oci delete -f try || true
-  systemctl stop arnia-try.scope 2> /dev/null || true
+  systemctl stop arnia-try.scope arnia-user.service 2> /dev/null || true
 }
 
 scope() {
@@ -114,6 +114,23 @@ has_failed() {
   run -1 scope set arnia-try.scope --property MemoryMax=t:1
   [[ ${#lines[@]} -eq 1 ]]
   scope stop never-there.scope
+}
+
+@test "a scope of a user's systemd, which is spoken to without a message bus" {
+  export XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR/run
+  unset DBUS_SESSION_BUS_ADDRESS
+  mkdir -m 700 "$XDG_RUNTIME_DIR"
+  systemd-run -q --unit=arnia-user -p Delegate=yes -E "XDG_RUNTIME_DIR=$XDG_RUNTIME_DIR" /lib/systemd/systemd --user
+  wait_until 100 test -S "$XDG_RUNTIME_DIR/systemd/private"
+  sleeper
+  run -0 scope start arnia-try.scope user.slice "$pid" --user --property TasksMax=t:50
+  [[ "$output" == */arnia-user.service/user.slice/arnia-try.scope && "$output" == "$(cgroup_of "$pid")" ]]
+  [[ "$(< "/sys/fs/cgroup$output/pids.max")" == 50 ]]
+  scope set arnia-try.scope --user --property TasksMax=t:60
+  [[ "$(< "/sys/fs/cgroup$output/pids.max")" == 60 ]]
+  scope stop arnia-try.scope --user
+  run ! kill -0 "$pid"
+  systemctl stop arnia-user.service
 }
 
 # ---- the runtime ----
