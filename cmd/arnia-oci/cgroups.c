@@ -81,7 +81,7 @@ int cgroup_prepare(struct act *a, struct error *err)
 	case CGROUP_SYSTEMD:
 		break;
 	}
-	r = oci_scope_parse(a->config.cgroups_path, a->record.id, geteuid() != 0, &a->record.arena, &scope, err);
+	r = oci_scope_parse(a->config.cgroups_path, a->record.id, caller_is_plain(a->call), &a->record.arena, &scope, err);
 	if (r < 0)
 		return r;
 	a->record.scope = scope.unit;

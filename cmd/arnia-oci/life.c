@@ -142,7 +142,7 @@ static void fill_record(struct act *a, char *text)
 	r->rootfs = a->config.rootfs.lower.n ? arena_str(&r->arena, a->config.rootfs.lower.v[0]) : NULL;
 	r->owner = user_name(&r->arena);
 	r->uid = geteuid();
-	r->rootless = geteuid() != 0;
+	r->rootless = caller_is_plain(a->call);
 	if (!a->config.terminal)
 		record_streams(getpid(), &r->arena, &r->streams);
 }

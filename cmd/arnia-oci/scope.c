@@ -109,7 +109,7 @@ int scope_start(struct act *a, char **ret_path, struct error *err)
 	strv_push(m, &argv, a->record.scope);
 	strv_push(m, &argv, a->slice);
 	strv_push(m, &argv, arena_fmt(m, "%d", a->init.pid));
-	if (geteuid() != 0)
+	if (caller_is_plain(a->call))
 		strv_push(m, &argv, "--user");
 	r = add_props(a, &argv, err);
 	return r < 0 ? r : scope_exec(&argv, ret_path, err);
