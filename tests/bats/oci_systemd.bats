@@ -116,20 +116,44 @@ has_failed() {
   scope stop never-there.scope
 }
 
-@test "a scope of a user's systemd, which is spoken to without a message bus" {
-  export XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR/run
+# A systemd of the user "daemon", as there is one for each who is logged in; no message bus.
+user_systemd() {
+  export XDG_RUNTIME_DIR=/run/arnia-user
   unset DBUS_SESSION_BUS_ADDRESS
-  mkdir -m 700 "$XDG_RUNTIME_DIR"
-  systemd-run -q --unit=arnia-user -p Delegate=yes -E "XDG_RUNTIME_DIR=$XDG_RUNTIME_DIR" /lib/systemd/systemd --user
+  install -d -m 700 -o daemon "$XDG_RUNTIME_DIR"
+  systemd-run -q --unit=arnia-user -p User=daemon -p Delegate=yes -E "XDG_RUNTIME_DIR=$XDG_RUNTIME_DIR" /lib/systemd/systemd --user
   wait_until 100 test -S "$XDG_RUNTIME_DIR/systemd/private"
-  sleeper
-  run -0 scope start arnia-try.scope user.slice "$pid" --user --property TasksMax=t:50
-  [[ "$output" == */arnia-user.service/user.slice/arnia-try.scope && "$output" == "$(cgroup_of "$pid")" ]]
-  [[ "$(< "/sys/fs/cgroup$output/pids.max")" == 50 ]]
-  scope set arnia-try.scope --user --property TasksMax=t:60
-  [[ "$(< "/sys/fs/cgroup$output/pids.max")" == 60 ]]
-  scope stop arnia-try.scope --user
-  run ! kill -0 "$pid"
+}
+as_user() {
+  timeout 60 setpriv --reuid daemon --regid daemon --clear-groups "$@"
+}
+user_sleeper() {
+  setpriv --reuid daemon --regid daemon --clear-groups sleep 1000 3>&- &
+  pid=$!
+  sleepers+=("$pid")
+  wait_until 10 is_daemons "$pid"
+}
+is_daemons() {
+  [[ "$(ps -o euser=,comm= -p "$1" | tr -s ' ')" == "daemon sleep"* ]]
+}
+
+@test "a scope of a user's systemd, by the user and by root of the user's namespace" {
+  user_systemd
+  for how in "" "unshare -Ur"; do
+    # The first process of a scope must be where the user may take it from.
+    user_sleeper
+    echo "$pid" > /sys/fs/cgroup/system.slice/arnia-user.service/init.scope/cgroup.procs
+    # shellcheck disable=SC2086
+    run -0 as_user $how "$ARNIA_BIN/arnia-oci-scope" start arnia-try.scope user.slice "$pid" --user --property TasksMax=t:50
+    [[ "$output" == */arnia-user.service/user.slice/arnia-try.scope && "$output" == "$(cgroup_of "$pid")" ]]
+    [[ "$(< "/sys/fs/cgroup$output/pids.max")" == 50 ]]
+    # shellcheck disable=SC2086
+    as_user $how "$ARNIA_BIN/arnia-oci-scope" set arnia-try.scope --user --property TasksMax=t:60
+    [[ "$(< "/sys/fs/cgroup$output/pids.max")" == 60 ]]
+    # shellcheck disable=SC2086
+    as_user $how "$ARNIA_BIN/arnia-oci-scope" stop arnia-try.scope --user
+    run ! kill -0 "$pid"
+  done
   systemctl stop arnia-user.service
 }
 
