@@ -59,7 +59,7 @@ static const struct {
 	{ "{'cpu':{'shares':0}}", "" },
 	{ "{'cpu':{'shares':1}}", "cpu.weight=1\n" },
 	{ "{'cpu':{'shares':2}}", "cpu.weight=1\n" },
-	{ "{'cpu':{'shares':1024}}", "cpu.weight=100\n" },
+	{ "{'cpu':{'shares':1024}}", "?cpu.weight=100\n" },
 	{ "{'cpu':{'shares':2000}}", "cpu.weight=170\n" },
 	{ "{'cpu':{'shares':22000}}", "cpu.weight=1204\n" },
 	{ "{'cpu':{'shares':262144}}", "cpu.weight=10000\n" },
