@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "cmd/arnia-oci/engine.h"
@@ -204,14 +205,18 @@ static int carry_out(struct act *a, const struct pidref *init, struct error *err
 					.maps = &a->config.sandbox,
 					.target = init->fd,
 					.preserve_fds = a->plan.process.preserve_fds };
-	int r = work_begin(&how, &a->work, err);
+	int r;
 
+	/* The new process may be another's child on its way to us (child_clone_inside). */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	r = work_begin(&how, &a->work, err);
 	if (r == 0)
 		r = work_send(&a->work, &a->plan, init->fd, -1, a->cgroup, err);
 	if (r == 0)
 		r = act_talk(a, err);
 	if (r < 0)
 		work_end(&a->work);
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
 	return r;
 }
 

@@ -75,11 +75,17 @@ static int exec_allowance(void *ctx, struct error *err)
 	return allowance_take(x->plan, &x->allowance, err);
 }
 
+/* The root of a container without user namespace may look into what joins it, if it has CAP_SYS_PTRACE. */
+static bool is_born_inside(const struct exec *x)
+{
+	return x->w->asks && !(x->plan->sandbox.namespaces & CLONE_NEWUSER);
+}
+
 static int exec_pidns(void *ctx, struct error *err)
 {
 	struct exec *x = ctx;
 
-	if (!(x->plan->sandbox.namespaces & CLONE_NEWPID))
+	if (is_born_inside(x) || !(x->plan->sandbox.namespaces & CLONE_NEWPID))
 		return 0;
 	if (setns(x->job->target, CLONE_NEWPID) < 0)
 		return errno == ESRCH ? not_running(err)
@@ -135,6 +141,11 @@ static void describe_guest(struct exec *x)
 		g->io[i] = x->io.own[i];
 }
 
+static int clone_guest(struct exec *x, struct error *err)
+{
+	return is_born_inside(x) ? child_clone_inside(&x->child, &x->guest, err) : child_clone(&x->child, 0, false, &x->guest, err);
+}
+
 /* A container full of processes takes no new one, but one that is moved in (cgroup-v2.rst, "PID"): so that it can
  * be looked after. Our own cgroup is the way in; the program is let go when it is where it belongs. */
 static int clone_and_move(struct exec *x, struct error *err)
@@ -142,7 +153,7 @@ static int clone_and_move(struct exec *x, struct error *err)
 	int r;
 
 	x->child.cgroup = -1;
-	r = child_clone(&x->child, 0, false, &x->guest, err);
+	r = clone_guest(x, err);
 	x->child.cgroup = x->cgroup;
 	if (r < 0)
 		return r;
@@ -161,7 +172,7 @@ static int exec_clone(void *ctx, struct error *err)
 		return r;
 	describe_guest(x);
 	x->child.cgroup = x->cgroup;
-	r = child_clone(&x->child, 0, false, &x->guest, err);
+	r = clone_guest(x, err);
 	if ((r == -EBUSY || r == -EOPNOTSUPP) && x->cgroup >= 0) {
 		int other = cgroup_of_init(x, err);
 
@@ -169,13 +180,13 @@ static int exec_clone(void *ctx, struct error *err)
 			return other;
 		fd_close(&x->cgroup);
 		x->cgroup = x->child.cgroup = other;
-		r = child_clone(&x->child, 0, false, &x->guest, err);
+		r = clone_guest(x, err);
 	}
 	if (r == -EAGAIN && x->cgroup >= 0)
 		r = clone_and_move(x, err);
 	/* ENOMEM: its pid namespace takes no process any more, because its init is dead (pid_namespaces(7)).
 	 */
-	if (r == -ENOMEM || r == -ENODEV)
+	if (r == -ENOMEM || r == -ENODEV || r == -ESRCH)
 		return not_running(err);
 	return r;
 }
@@ -244,7 +255,7 @@ int exec_run(struct job *j, struct error *err)
 static int guest_join(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
-	int flags = (int)(g->plan->sandbox.namespaces & ~(uint64_t)CLONE_NEWPID);
+	int flags = (int)(g->plan->sandbox.namespaces & (g->joined ? CLONE_NEWCGROUP : ~(uint64_t)CLONE_NEWPID));
 
 	if (flags && setns(g->target, flags) < 0)
 		return errno == ESRCH ? not_running(err)

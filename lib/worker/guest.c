@@ -43,7 +43,8 @@ int guest_run(void *guest)
 	struct error err = { 0 };
 	int r = 0;
 
-	close(g->far_report);
+	if (g->far_report >= 0)
+		close(g->far_report);
 	for (uint32_t i = 0; r == 0 && i < g->steps.n; i++) {
 		const struct step *s = &g->steps.v[i];
 

@@ -137,6 +137,8 @@ int child_report_open(struct child *c, struct error *err);
  * run: it waits for GO first, and then the worker waits for it (child_wait). With `cell` it is born in the worker's. */
 struct guest;
 int child_clone(struct child *c, uint64_t namespaces, bool cell, struct guest *g, struct error *err);
+/* For an exec by a worker whose parent is a subreaper (PR_SET_CHILD_SUBREAPER, prctl(2)): born in the namespaces of g->target. */
+int child_clone_inside(struct child *c, struct guest *g, struct error *err);
 /* Tell the keeper, with the pipes' far ends. */
 int child_adopt(const struct job *j, const struct child *c, const struct stdio *io, enum kp_role role,
 		struct error *err);
@@ -187,6 +189,7 @@ struct guest {
 	int report;
 	int io[3];
 	int target; /* exec: pidfd of the container's init */
+	bool joined; /* exec: it was born in all but the cgroup namespace */
 	int start; /* of a start that halts: its listening socket */
 	int root;   /* O_PATH of the container's root */
 	int slave;  /* of the console, until it is taken */

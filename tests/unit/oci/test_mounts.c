@@ -49,6 +49,8 @@ static const struct option_case option_cases[] = {
 	{ "'async'", 0, MS_SYNCHRONOUS, 0, 0 },
 	{ "'dirsync'", MS_DIRSYNC, 0, 0, 0 },
 	{ "'remount'", MS_REMOUNT, 0, 0, 0 },
+	{ "'acl'", MS_POSIXACL, 0, 0, 0 },
+	{ "'noacl'", 0, MS_POSIXACL, 0, 0 },
 	{ "'mand'", MS_MANDLOCK, 0, 0, 0 },
 	{ "'nomand'", 0, MS_MANDLOCK, 0, 0 },
 	{ "'atime'", 0, MS_NOATIME, 0, 0 },

@@ -158,7 +158,7 @@ static void test_other_version(void **state)
 	(void)state;
 	bytes[4] = 77;
 	assert_int_equal(plan_decode(bytes, size, &back, &err), -EPROTO);
-	assert_string_equal(err.text, "the plan has version 77, this program reads version 2");
+	assert_string_equal(err.text, "the plan has version 77, this program reads version 3");
 	bytes[0] ^= 1;
 	assert_int_equal(plan_decode(bytes, size, &back, &err), -EPROTO);
 	assert_string_equal(err.text, "this is no plan");
