@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2154
 # For the oci_security_*.bats files: attacks on arnia-oci, each after a hole that a runtime once had. All of it runs in a mount namespace of
-# the file's own, so that what would be mounted on the host by a hole is mounted on nothing.
+# the file's own, so that what would be mounted on the host by a hole is mounted on nothing. ATTACKED=PROGRAM: another runtime, to see
+# which of the tests tell it apart.
 
 ARNIA_BUILD=${ARNIA_BUILD:-$BATS_TEST_DIRNAME/../../build}
 
 attack_file_up() {
-  export OCI=$ARNIA_BUILD/bin/arnia-oci FAKES=$ARNIA_BUILD/tests/fakes BASE=$BATS_FILE_TMPDIR/base VICTIM=$BATS_FILE_TMPDIR/victim
+  export OCI=${ATTACKED:-$ARNIA_BUILD/bin/arnia-oci} FAKES=$ARNIA_BUILD/tests/fakes BASE=$BATS_FILE_TMPDIR/base VICTIM=$BATS_FILE_TMPDIR/victim
   export MARKER=$BATS_FILE_TMPDIR/marker SECRET="of-the-host-$RANDOM$RANDOM" NS_HOLDER SUM a
   chmod 755 "$BATS_FILE_TMPDIR" # /bundles of plain users
   mkdir -p "$BASE"/{bin,etc,tmp,proc,sys,dev,fakes,vol} "$VICTIM"
@@ -30,7 +31,7 @@ attack_file_down() {
   return $rc
 }
 mounts_inside() {
-  cut -d' ' -f5 "/proc/$NS_HOLDER/mountinfo" | sort
+  cut -d' ' -f5 "/proc/$NS_HOLDER/mountinfo" | grep -F "$BATS_RUN_TMPDIR" | sort || : # others make and undo theirs meanwhile
 }
 cgroups_of() {
   find "$(findmnt -nt cgroup2 -o TARGET | head -n 1)" -maxdepth 2 -name "asec-$BATS_ROOT_PID-*"
