@@ -166,12 +166,15 @@ static bool has_cgroupns(const struct sandbox_config *s)
 int plan_create(struct act *a, struct error *err)
 {
 	struct plan *p = &a->plan;
+	const struct sandbox_config of_mounts = { .selinux = a->config.rootfs.mount_label };
 	int r = check_namespaces(&a->config.sandbox, err);
 
 	if (r == 0)
 		r = check_pivot(a, err);
 	if (r == 0)
 		r = check_host(&a->config.sandbox, err);
+	if (r == 0)
+		r = lsm_check(&of_mounts, err);
 	if (r < 0)
 		return r;
 	common(a, PLAN_START);

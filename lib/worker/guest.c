@@ -229,7 +229,8 @@ static void make_env(struct guest *g)
 int guest_user(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
-	int r = user_resolve(g->root, &g->plan->process, g->plan->rootfs.id_count, &g->user, err);
+	uint32_t count = g->plan->sandbox.any_ids ? UINT32_MAX : g->plan->rootfs.id_count;
+	int r = user_resolve(g->root, &g->plan->process, count, &g->user, err);
 
 	if (r < 0)
 		return r;
