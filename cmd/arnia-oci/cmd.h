@@ -70,6 +70,8 @@ extern const struct opt global_opts[];
 extern const size_t n_global_opts;
 const struct verb *verb_find(const char *name); /* or NULL */
 
+int list_steps(void); /* list_steps.c: names for ARNIA_FAIL_AT, by --list-steps alone */
+
 /* ---- help.c, complete.c: from the tables ---- */
 int help_all(void);
 int help_verb(const struct verb *v);

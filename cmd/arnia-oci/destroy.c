@@ -106,6 +106,7 @@ int container_destroy(struct call *c, struct record *r, struct error *err)
 	struct error late = { 0 };
 	enum oci_status status = OCI_STOPPED;
 	bool own = r->cgroup && r->own_cgroup;
+	auto_fd int root = -1;
 	int code = record_status(r, &status, &init, err);
 
 	if (code == 0)
@@ -117,6 +118,9 @@ int container_destroy(struct call *c, struct record *r, struct error *err)
 		code = drop_cgroup(r, err);
 	if (code < 0)
 		return code;
+	/* A create that was killed before it knew whose it is. */
+	if (r->cgroup && !own && (root = cg_open_root(NULL)) >= 0)
+		cg_remove(root, r->cgroup, NULL);
 	/* Its cgroup is gone and it ends by itself: a folder that stays would be worse than a unit that may.
 	 */
 	if (r->scope && scope_run(r, "stop", NULL, &late) < 0)

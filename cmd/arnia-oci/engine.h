@@ -7,6 +7,7 @@
 #include "cmd/arnia-oci/work.h"
 #include "lib/base/frame.h"
 #include "lib/plan/plan.h"
+#include "lib/worker/worker.h"
 
 struct act {
 	struct call *call;
@@ -41,7 +42,7 @@ int plan_exec(struct act *a, const struct pidref *init, struct error *err);
 int preserved_fds(struct call *c, struct process_config *p, struct error *err);
 
 /* cgroups.c: where the container's processes are to be. Made before the process (cgroupfs) or with it (systemd). */
-int cgroup_prepare(struct act *a, struct error *err);
+int cgroup_prepare(struct act *a, struct error *err); /* its name goes on record first */
 int cgroup_place(struct act *a, struct error *err); /* when the process is there: the scope, limits of a scope */
 void cgroup_undo(struct act *a);
 
@@ -67,6 +68,9 @@ void netdevs_done(struct act *a); /* they stay where they are */
 /* rdt.c: linux.intelRdt (Documentation/arch/x86/resctrl.rst) */
 int rdt_place(struct act *a, struct error *err);
 void rdt_remove(const struct record *r, const struct oci_config *config);
+
+/* Steps of arnia-oci itself, for fault injection: of a create (life.c), of the new process (talk.c). */
+extern const struct steps create_steps, adopt_steps;
 
 /* talk.c: frames of the worker, up to its result. */
 int act_talk(struct act *a, struct error *err);

@@ -197,23 +197,50 @@ void container_undo(struct act *a)
 	store_remove(a->call->g.root, &a->record, &e);
 }
 
-static int create_steps(struct act *a, struct error *err)
+static int create_plan(void *a, struct error *err)
 {
-	const char *pid_file = opt_get(a->call, "pid-file");
-	int r = plan_create(a, err);
-
-	if (r == 0)
-		r = listen_for_start(a, err);
-	if (r == 0)
-		r = cgroup_prepare(a, err);
-	if (r == 0 && !a->record.config_kept)
-		r = store_save(&a->record, err);
-	if (r == 0)
-		r = carry_out(a, err);
-	if (r == 0 && pid_file)
-		r = pid_file_write(pid_file, a->init.pid, err);
-	return r;
+	return plan_create(a, err);
 }
+
+static int create_listen(void *a, struct error *err)
+{
+	return listen_for_start(a, err);
+}
+
+static int create_record(void *a, struct error *err)
+{
+	struct act *x = a;
+
+	return x->record.config_kept ? 0 : store_save(&x->record, err);
+}
+
+static int create_cgroup(void *a, struct error *err)
+{
+	return cgroup_prepare(a, err);
+}
+
+static int create_worker(void *a, struct error *err)
+{
+	return carry_out(a, err);
+}
+
+static int create_pid_file(void *ctx, struct error *err)
+{
+	struct act *a = ctx;
+	const char *path = opt_get(a->call, "pid-file");
+
+	return path ? pid_file_write(path, a->init.pid, err) : 0;
+}
+
+static const struct step create_list[] = {
+	{ "create:plan", NULL, create_plan, NULL },
+	{ "create:listen", NULL, create_listen, NULL },
+	{ "create:cgroup", NULL, create_cgroup, NULL },
+	{ "create:record", NULL, create_record, NULL },
+	{ "create:worker", NULL, create_worker, NULL },
+	{ "create:pid-file", NULL, create_pid_file, NULL },
+};
+const struct steps create_steps = STEPS(create_list);
 
 int container_begin(struct call *c, struct act *a, struct error *err)
 {
@@ -247,10 +274,11 @@ int container_begin(struct call *c, struct act *a, struct error *err)
 int container_create(struct call *c, struct act *a, struct error *err)
 {
 	int r = container_begin(c, a, err);
+	size_t at = 0;
 
 	if (r < 0)
 		return r;
-	r = create_steps(a, err);
+	r = steps_run(create_steps, a, &at, err);
 	if (r < 0)
 		container_undo(a);
 	/* What stays open would keep the container's network namespace. */

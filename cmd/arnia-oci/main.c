@@ -234,6 +234,8 @@ int main(int argc, char **argv)
 	open_stdio();
 	if (argc == 2 && str_starts(argv[1], WORK_ARGUMENT))
 		return be_worker(argv[1] + strlen(WORK_ARGUMENT));
+	if (argc == 2 && str_eq(argv[1], "--list-steps"))
+		return list_steps();
 	if (argc > 1 && work_seal_self(argv, environ, &err) < 0)
 		report(&c.g, REPORT_WARN, "%s", err.text);
 	/* What the caller left open is nobody's business inside; those to be preserved are given back at the end. */

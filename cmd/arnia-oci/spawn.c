@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include "cmd/arnia-oci/idmap.h"
 #include "cmd/arnia-oci/work.h"
+#include "lib/base/failat.h"
 #include "lib/base/fd.h"
 #include "lib/base/frame.h"
 #include "lib/base/kproto.h"
@@ -99,7 +100,7 @@ static bool is_within_reach(const struct sandbox_config *s)
 /* In the child. */
 static void become_sealed(int program, int sock, uint32_t preserve)
 {
-	static const char *const env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	const char *const env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", fail_at_setting(), NULL };
 	char argument[32];
 	char *const argv[] = { "arnia-oci", argument, NULL };
 

@@ -19,31 +19,69 @@ static int go_on(const struct act *a, struct error *err)
 	return r < 0 ? err_sys(err, r, "answer the worker") : 0;
 }
 
+static int adopt_cgroup(void *a, struct error *err)
+{
+	return cgroup_place(a, err);
+}
+
+static int adopt_devices(void *a, struct error *err)
+{
+	return netdevs_move(a, err);
+}
+
+static int adopt_rdt(void *a, struct error *err)
+{
+	return rdt_place(a, err);
+}
+
+static int adopt_record(void *a, struct error *err)
+{
+	return store_save(&((struct act *)a)->record, err);
+}
+
+static int adopt_record_rdt(void *ctx, struct error *err)
+{
+	struct act *a = ctx;
+
+	return a->record.rdt_made ? store_save(&a->record, err) : 0;
+}
+
+static int adopt_pidfd(void *ctx, struct error *err)
+{
+	struct act *a = ctx;
+	const char *path = opt_get(a->call, "pidfd-socket");
+
+	return path ? pidfd_send(path, a->plan.kind == PLAN_START, a->init.fd, err) : 0;
+}
+
+static int adopt_go(void *a, struct error *err)
+{
+	return go_on(a, err);
+}
+
+static const struct step adopt_list[] = {
+	{ "adopt:cgroup", NULL, adopt_cgroup, NULL }, { "adopt:record", NULL, adopt_record, NULL },
+	{ "adopt:devices", NULL, adopt_devices, NULL }, { "adopt:rdt", NULL, adopt_rdt, NULL },
+	{ "adopt:record-rdt", NULL, adopt_record_rdt, NULL }, { "adopt:pidfd", NULL, adopt_pidfd, NULL },
+	{ "adopt:go", NULL, adopt_go, NULL },
+};
+const struct steps adopt_steps = STEPS(adopt_list);
+
 /* From here on there is something to end, should we be killed: it goes on record. */
 static int take_process(struct act *a, struct frame *f, struct error *err)
 {
 	const struct kp_container *k = frame_body(f, sizeof(*k));
-	const char *pidfd_socket = opt_get(a->call, "pidfd-socket");
-	bool first = a->plan.kind == PLAN_START;
-	int r = 0;
+	size_t at = 0;
 
 	if (!k || f->nfds < 1)
 		return err_set(err, -EPROTO, "a process without its descriptor");
 	a->init = (struct pidref){ .pid = k->pid, .fd = frame_take_fd(f, 0), .start = k->start };
-	if (first) {
+	if (a->plan.kind == PLAN_START) {
 		a->record.pid = k->pid;
 		a->record.start = k->start;
-		r = cgroup_place(a, err);
-		if (r == 0)
-			r = netdevs_move(a, err);
-		if (r == 0)
-			r = rdt_place(a, err);
-		if (r == 0)
-			r = store_save(&a->record, err);
+		return steps_run(adopt_steps, a, &at, err);
 	}
-	if (r == 0 && pidfd_socket)
-		r = pidfd_send(pidfd_socket, first, a->init.fd, err);
-	return r == 0 ? go_on(a, err) : r;
+	return adopt_pidfd(a, err) < 0 ? err->code : go_on(a, err);
 }
 
 static int take_master(struct act *a, struct frame *f, struct error *err)

@@ -168,7 +168,7 @@ static int create_wait(void *ctx, struct error *err)
 	return child_go_and_wait(c->job, &c->child, guest_steps, err);
 }
 
-static const struct step create_list[] = {
+static const struct step work_list[] = {
 	{ "oci:join", NULL, create_join, NULL },
 	{ "oci:stdio", "standard streams", create_stdio, NULL },
 	{ "oci:allowance", NULL, create_allowance, NULL },
@@ -179,7 +179,7 @@ static const struct step create_list[] = {
 	{ "oci:rootfs", "rootfs", create_rootfs, NULL },
 	{ "oci:wait", NULL, create_wait, undo_clone },
 };
-static const struct steps create_steps = STEPS(create_list);
+const struct steps work_steps = STEPS(work_list);
 
 /* The guest goes on in this memory when the worker is gone, so nothing that it reads lies on the worker's stack, and nothing is freed. */
 static int create_run(struct job *j, struct error *err)
@@ -196,12 +196,12 @@ static int create_run(struct job *j, struct error *err)
 			      .child = CHILD_NONE,
 			      .guest = GUEST_NONE,
 			      .userns = -1 };
-	r = steps_run(create_steps, c, &at, err);
+	r = steps_run(work_steps, c, &at, err);
 	if (r < 0) {
-		if (create_steps.v[at - 1].run != create_wait)
+		if (work_steps.v[at - 1].run != create_wait)
 			child_last_words(j, &c->child, guest_steps, err);
 		r = err->code;
-		steps_undo(create_steps, c, at);
+		steps_undo(work_steps, c, at);
 	} else {
 		j->pid = c->child.pid;
 	}

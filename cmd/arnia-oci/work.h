@@ -8,9 +8,11 @@
 #include <sys/types.h>
 #include "lib/base/error.h"
 #include "lib/plan/plan.h"
+#include "lib/worker/worker.h"
 
 /* The worker's side; the exit status. `plain`: its user namespace is the container's, the host's mount namespace is out of reach. */
 int work_main(int sock, bool plain);
+extern const struct steps work_steps; /* of a create */
 #define WORK_ARGUMENT "--worker=" /* arnia-oci --worker=FD: ourselves, sealed */
 
 /* arnia-oci's side. */

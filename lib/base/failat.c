@@ -89,6 +89,14 @@ void fail_at_carry(void)
 	setenv(CARRIED, "1", 1);
 }
 
+const char *fail_at_setting(void)
+{
+	for (char **v = environ; v && *v; v++)
+		if (str_starts(*v, VARIABLE "="))
+			return *v;
+	return NULL;
+}
+
 #else
 typedef int failat_is_empty_in_release_builds;
 #endif

@@ -16,6 +16,8 @@
 int fail_at(const char *step);
 /* Take the file's word into the environment, for steps of a child that will not see the file any more. */
 void fail_at_carry(void);
+/* "ARNIA_FAIL_AT=..." as it stands in the environment, for one that is made anew; or NULL. */
+const char *fail_at_setting(void);
 #else
 static inline int fail_at(const char *step)
 {
@@ -24,6 +26,10 @@ static inline int fail_at(const char *step)
 }
 static inline void fail_at_carry(void)
 {
+}
+static inline const char *fail_at_setting(void)
+{
+	return (const char *)0;
 }
 #endif
 

@@ -37,25 +37,24 @@ one_line() {
 
 # Of the bundle's programs, wherever they run.
 left_processes() {
-  local p
-  for p in /proc/[0-9]*; do
-    [[ "$(readlink "$p/root" 2> /dev/null)" == "$BATS_TEST_TMPDIR"/* || "$(readlink "$p/exe" 2> /dev/null)" == "$BATS_TEST_TMPDIR"/* ]] && echo "${p#/proc/}"
-    { tr '\0' ' ' < "$p/cmdline"; } 2> /dev/null | grep -qF -- "--root $ROOT" && echo "${p#/proc/}"
-  done
-  return 0
+  {
+    find /proc/[0-9]*/root /proc/[0-9]*/exe -maxdepth 0 -lname "$BATS_TEST_TMPDIR/*"
+    grep -lF -- "$ROOT" /proc/[0-9]*/cmdline
+  } 2> /dev/null | cut -d/ -f3 | grep -vx "$$" || true
 }
 
 # nothing_of_it [CONTAINER]: no process, cgroup, mount or folder of the container is there. Processes that were killed take their moment.
 nothing_of_it() {
-  local i
+  local i left
   for ((i = 0; i < 50; i++)); do
-    [[ -n "$(left_processes)" ]] || break
+    left=$(left_processes | tr '\n' ' ')
+    [[ -n "$left" ]] || break
     sleep 0.1
   done
-  [[ -z "$(left_processes)" ]] || { echo "processes: $(left_processes | tr '\n' ' ')"; return 1; }
+  [[ -z "$left" ]] || { echo "processes: $left"; return 1; }
   [[ ! -e /sys/fs/cgroup/$CGROUPS/box ]] || { echo "its cgroup is left"; return 1; }
   ! grep -F "$BATS_TEST_TMPDIR" /proc/self/mountinfo || { echo "mounts are left"; return 1; }
-  [[ ! -e $ROOT/${1:-box} ]] || { echo "left below the root: $(ls -A "$ROOT/${1:-box}" | tr '\n' ' ')"; return 1; }
+  [[ ! -e $ROOT/${1:-box} ]] || { echo "left below the root: $(find "$ROOT/${1:-box}" | tr '\n' ' ')"; return 1; }
 }
 
 cgroups_gone() {

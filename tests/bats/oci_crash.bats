@@ -1,0 +1,126 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# long
+# Every step of arnia-oci's create and run fails, or its process is killed there: nothing of the container is left, at once or when it is deleted.
+bats_require_minimum_version 1.5.0
+load ocibundle
+
+setup() {
+  bundle_up
+}
+teardown() {
+  oci delete --force box > /dev/null 2>&1 || true
+  nothing_of_it
+  cgroups_gone
+}
+
+steps() {
+  "$OCI" --list-steps | grep "^\(${1//|/\\|}\):"
+}
+# met STEP:WHAT VERB [ARG...]: create or run meets it.
+met() {
+  local at=$1
+  shift
+  run --separate-stderr env ARNIA_FAIL_AT="$at" timeout 60 "$OCI" --root "$ROOT" "$@" --bundle "$BUNDLE" box 3>&- < /dev/null
+}
+after() {
+  echo "after $1: status $status: $stderr"
+  return 1
+}
+fine() {
+  oci run --bundle "$BUNDLE" box < /dev/null
+  nothing_of_it
+}
+
+# The guest's last steps are those of start.
+late='guest:\(late-hooks\|seccomp\|exec\)$'
+
+@test "a create that fails at any step says so in one line and leaves nothing" {
+  for step in $(steps 'create|adopt|oci|guest' | grep -v "$late"); do
+    met "$step:errno:EIO" create
+    one_line "Input/output error" && nothing_of_it || after "$step"
+  done
+  configure '.process.args = ["true"]'
+  fine
+}
+
+@test "a create whose worker or first process is killed at any step says so and leaves nothing" {
+  for step in $(steps 'oci|guest' | grep -v "$late"); do
+    met "$step:kill" create
+    one_line "" && nothing_of_it || after "$step"
+  done
+}
+
+@test "a create that is killed itself at any step leaves what delete --force takes away" {
+  for step in $(steps 'create|adopt'); do
+    met "$step:kill" create
+    [[ $status -eq 137 ]] || after "$step"
+    run --separate-stderr oci delete --force box
+    [[ $status -eq 0 && -z $stderr ]] && nothing_of_it || after "$step"
+  done
+}
+
+@test "what a killed create left does not keep the id, once it is deleted, nor others from being listed" {
+  for step in create:record create:cgroup adopt:record adopt:go create:pid-file; do
+    met "$step:kill" create
+    run --separate-stderr oci list -q
+    [[ $status -eq 0 && -z $stderr ]] || after "$step"
+    oci delete --force box
+    oci create --bundle "$BUNDLE" box > /dev/null 2>&1 < /dev/null
+    oci delete --force box
+    nothing_of_it || after "$step"
+  done
+}
+
+@test "a create is killed while its first process is at any step: delete --force takes all away" {
+  local pid i
+  for step in $(steps guest | grep -v "$late"); do
+    ARNIA_FAIL_AT=$step:hang timeout 60 "$OCI" --root "$ROOT" create --bundle "$BUNDLE" box 3>&- < /dev/null > /dev/null 2>&1 &
+    pid=$!
+    for ((i = 0; i < 100; i++)); do
+      [[ "$(jq .pid "$ROOT/box/state.json" 2> /dev/null || echo 0)" -eq 0 ]] || break
+      sleep 0.02
+    done
+    pkill_child "$pid"
+    wait "$pid" || true
+    run --separate-stderr oci delete --force box
+    [[ $status -eq 0 && -z $stderr ]] && nothing_of_it || after "$step"
+  done
+}
+# SIGKILL to the arnia-oci that this timeout(1) runs.
+pkill_child() {
+  kill -KILL "$(cat "/proc/$1/task/$1/children")"
+}
+
+@test "a run that fails at any step says so in one line and leaves nothing" {
+  for step in $(steps 'create|adopt|oci|guest'); do
+    met "$step:errno:EIO" run
+    one_line "Input/output error" && nothing_of_it || after "$step"
+  done
+}
+
+@test "a run whose worker or first process is killed at any step leaves nothing" {
+  for step in $(steps 'oci|guest'); do
+    met "$step:kill" run
+    [[ $status -ne 0 ]] && nothing_of_it || after "$step"
+  done
+}
+
+@test "a cgroup with processes of others is neither taken nor emptied" {
+  local cg=/sys/fs/cgroup/$CGROUPS/box other
+  mkdir -p "$cg"
+  sleep 100 3>&- &
+  other=$!
+  echo "$other" > "$cg/cgroup.procs"
+  run --separate-stderr oci create --bundle "$BUNDLE" box < /dev/null
+  one_line "is not empty"
+  kill -0 "$other"
+  [[ ! -e $ROOT/box ]]
+  met create:record-cgroup:kill create
+  met create:cgroup:kill create
+  oci delete --force box
+  kill "$other"
+  [[ -d $cg ]]
+  wait "$other" || true
+  rmdir "$cg"
+}
