@@ -111,7 +111,7 @@ pkill_child() {
 }
 
 @test "a cgroup with processes of others is neither taken nor emptied" {
-  local cg=/sys/fs/cgroup/$CGROUPS/box other
+  local cg=$CGROUP2/$CGROUPS/box other
   mkdir -p "$cg"
   sleep 100 > /dev/null 2>&1 3>&- &
   other=$!

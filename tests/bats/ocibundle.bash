@@ -5,6 +5,8 @@
 ARNIA_BUILD=${ARNIA_BUILD:-$BATS_TEST_DIRNAME/../../build}
 OCI=$(cd "$ARNIA_BUILD/bin" && pwd)/arnia-oci
 CGROUPS=arniat-oci-$BATS_ROOT_PID # below the cgroup2 mount, removed by cgroups_gone
+CGROUP2=/sys/fs/cgroup
+[[ "$(stat -f -c %T "$CGROUP2")" == cgroup2fs ]] || CGROUP2=/sys/fs/cgroup/unified
 
 # bundle_up: a bundle whose program sleeps; call in setup.
 bundle_up() {
@@ -52,11 +54,11 @@ nothing_of_it() {
     sleep 0.1
   done
   [[ -z "$left" ]] || { echo "processes: $left"; return 1; }
-  [[ ! -e /sys/fs/cgroup/$CGROUPS/box ]] || { echo "its cgroup is left"; return 1; }
+  [[ ! -e $CGROUP2/$CGROUPS/box ]] || { echo "its cgroup is left"; return 1; }
   ! grep -F "$BATS_TEST_TMPDIR" /proc/self/mountinfo || { echo "mounts are left"; return 1; }
   [[ ! -e $ROOT/${1:-box} ]] || { echo "left below the root: $(find "$ROOT/${1:-box}" | tr '\n' ' ')"; return 1; }
 }
 
 cgroups_gone() {
-  [[ ! -d /sys/fs/cgroup/$CGROUPS ]] || find "/sys/fs/cgroup/$CGROUPS" -depth -type d -exec rmdir {} \;
+  [[ ! -d $CGROUP2/$CGROUPS ]] || find "$CGROUP2/$CGROUPS" -depth -type d -exec rmdir {} \;
 }
