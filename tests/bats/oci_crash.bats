@@ -67,8 +67,8 @@ late='guest:\(late-hooks\|seccomp\|exec\)$'
 @test "what a killed create left does not keep the id, once it is deleted, nor others from being listed" {
   for step in create:record create:cgroup adopt:record adopt:go create:pid-file; do
     met "$step:kill" create
-    run --separate-stderr oci list -q
-    [[ $status -eq 0 && -z $stderr ]] || after "$step"
+    # One that never came to have a state is warned of.
+    oci list -q > /dev/null 2>&1 || after "$step"
     oci delete --force box
     oci create --bundle "$BUNDLE" box > /dev/null 2>&1 < /dev/null
     oci delete --force box
