@@ -8,8 +8,6 @@
 #include "cgroup/cgroup.h"
 #include "cmd/arnia-oci/criu.h"
 #include "lib/base/fd.h"
-#include "lib/base/file.h"
-#include "lib/base/json.h"
 #include "lib/base/path.h"
 
 struct checkpoint {
@@ -127,22 +125,6 @@ static int describe(struct checkpoint *p, struct error *err)
 	return criu_dump_mounts(c, &p->config, &p->init, err);
 }
 
-/* What the standard streams were connected to, for restore to connect them again. */
-static int keep_streams(struct checkpoint *p, struct error *err)
-{
-	struct strv names = { 0 };
-	auto_json json *j = json_new_arr();
-	auto_free char *text = NULL;
-
-	record_streams(p->init.pid, &p->record.arena, &names);
-	if (p->record.streams.n)
-		names = p->record.streams;
-	for (size_t i = 0; i < names.n; i++)
-		json_push(j, json_new_str(names.v[i]));
-	text = json_text(j, false);
-	return file_write_atomic_at(p->criu.images, "descriptors.json", text, strlen(text), 0600, false, err);
-}
-
 /* ---- the act ---- */
 
 static int on_event(void *ctx, const struct criu_event *ev, struct error *err)
@@ -175,7 +157,7 @@ static int dump(struct checkpoint *p, struct error *err)
 	c->event = on_event;
 	c->ctx = p;
 	if (r == 0 && !pre)
-		r = keep_streams(p, err);
+		r = criu_dump_streams(c, &p->record, p->init.pid, err);
 	if (r == 0)
 		r = criu_begin(c, err);
 	if (r == 0)

@@ -250,7 +250,8 @@ static int answer_event(struct criu *c, bool success, struct error *err)
 static bool says_little(const char *line)
 {
 	static const char *const words[] = { "FAILED",	 "exited, status=", "killed by signal", "Dump files (pid",
-					     "execvp(", " -V failed",	    "rlimit: " };
+					     "execvp(", " -V failed",	    "rlimit: ",	      "Unable to open fd=",
+					     "cgroupd: recv" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (strstr(line, words[i]))

@@ -92,6 +92,10 @@ void criu_inherit(struct criu *c, const char *key, int fd);
 void criu_sweep(struct criu *c);
 int criu_need_root(const struct call *c, struct error *err);
 
+/* ---- criu_streams.c: descriptors.json ---- */
+int criu_dump_streams(struct criu *c, const struct record *r, pid_t init, struct error *err);
+int criu_restore_streams(struct criu *c, struct error *err);
+
 /* ---- criu_mounts.c ---- */
 /* Mounts of the container whose source lies outside of it. */
 int criu_dump_mounts(struct criu *c, const struct oci_config *config, const struct pidref *init, struct error *err);

@@ -21,6 +21,7 @@ struct act {
 	int master; /* of the terminal, when no --console-socket took it */
 	const char *slice; /* of a scope to be made */
 	struct netdevs *netdevs; /* what was moved (netdevs.c); NULL */
+	const char *pid_file; /* absolute, or NULL */
 	bool plain_user; /* no right on the host: the user namespace comes first */
 	bool hooked; /* the first hooks ran: a failure runs those of poststop */
 };

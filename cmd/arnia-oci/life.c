@@ -227,9 +227,8 @@ static int create_worker(void *a, struct error *err)
 static int create_pid_file(void *ctx, struct error *err)
 {
 	struct act *a = ctx;
-	const char *path = opt_get(a->call, "pid-file");
 
-	return path ? pid_file_write(path, a->init.pid, err) : 0;
+	return a->pid_file ? pid_file_write(a->pid_file, a->init.pid, err) : 0;
 }
 
 static const struct step create_list[] = {
@@ -241,6 +240,14 @@ static const struct step create_list[] = {
 	{ "create:pid-file", NULL, create_pid_file, NULL },
 };
 const struct steps create_steps = STEPS(create_list);
+
+/* As seen from where the caller is, before the bundle is entered. */
+static const char *from_here(struct arena *m, const char *path)
+{
+	auto_free char *here = path && path[0] != '/' ? realpath(".", NULL) : NULL;
+
+	return here ? arena_fmt(m, "%s/%s", here, path) : path;
+}
 
 int container_begin(struct call *c, struct act *a, struct error *err)
 {
@@ -261,6 +268,7 @@ int container_begin(struct call *c, struct act *a, struct error *err)
 	if (r < 0)
 		return r;
 	warn_of(c, &a->config);
+	a->pid_file = from_here(&c->arena, opt_get(c, "pid-file"));
 	/* Hooks and relative paths of the bundle. */
 	if (chdir(bundle) < 0)
 		return err_sys(err, -errno, "enter bundle %s", bundle);

@@ -9,11 +9,8 @@
 #include <unistd.h>
 #include "cmd/arnia-oci/criu.h"
 #include "lib/base/fd.h"
-#include "lib/base/file.h"
-#include "lib/base/json.h"
 
 #define PLACE "criu-root" /* below the record's folder: criu wants a mount for the root */
-#define DESCRIPTORS_MAX 65536
 #define FIELD_JOIN_NS 39
 #define FIELD_CGROUP_ROOT 25
 
@@ -78,27 +75,6 @@ static int add_namespaces(struct restore *p, struct error *err)
 	return r;
 }
 
-/* Pipes that the standard streams were, by the names they had. */
-static int add_streams(struct restore *p, struct error *err)
-{
-	auto_free char *text = NULL;
-	auto_json json *j = NULL;
-	long n = file_read_at(p->criu.images, "descriptors.json", DESCRIPTORS_MAX, &text, err);
-
-	if (n < 0)
-		return (int)n;
-	j = json_parse(text, (size_t)n, err);
-	if (!j)
-		return err_prefix(err, "descriptors.json"), -EINVAL;
-	for (size_t i = 0; i < json_len(j) && i <= STDERR_FILENO; i++) {
-		const char *name = json_str(json_at(j, i));
-
-		if (name && str_starts(name, "pipe:"))
-			criu_inherit(&p->criu, name, (int)i);
-	}
-	return 0;
-}
-
 /* The cgroup that its own was, at the time of the dump, is this one now. */
 static void add_cgroup(struct restore *p)
 {
@@ -126,7 +102,7 @@ static int describe(struct restore *p, struct error *err)
 	msg_str(&c->opts, CRIU_ROOT, p->place);
 	criu_restore_mounts(c, &p->act.config);
 	r = add_namespaces(p, err);
-	return r == 0 ? add_streams(p, err) : r;
+	return r == 0 ? criu_restore_streams(c, err) : r;
 }
 
 /* ---- in criu's process, before it is criu: a mount namespace of its own, so nothing has to be taken off again ---- */
@@ -270,7 +246,6 @@ static int talk(struct restore *p, struct error *err)
 static int restore(struct restore *p, struct error *err)
 {
 	struct act *a = &p->act;
-	const char *pid_file = opt_get(a->call, "pid-file");
 	int r = cgroup_prepare(a, err);
 
 	if (r == 0)
@@ -283,8 +258,8 @@ static int restore(struct restore *p, struct error *err)
 	if (r == 0)
 		r = talk(p, err);
 	(void)rmdir(p->place);
-	if (r == 0 && pid_file)
-		r = pid_file_write(pid_file, a->init.pid, err);
+	if (r == 0 && a->pid_file)
+		r = pid_file_write(a->pid_file, a->init.pid, err);
 	if (r < 0)
 		container_undo(a);
 	return r;
