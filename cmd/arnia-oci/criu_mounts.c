@@ -37,6 +37,25 @@ static bool is_host_cgroup(const struct oci_config *config, const struct mount_i
 	return m->kind == MOUNT_FS && str_eq(m->fstype, "cgroup2") && !has_cgroupns(&config->sandbox);
 }
 
+/* Mount points of the host below `source`, as far as they are below: "/sub". Text and list live in the arena. */
+static struct strv points_below(struct arena *a, const char *source)
+{
+	auto_free char *real = realpath(source, NULL), *text = NULL;
+	struct strv list = { 0 };
+	char *save = NULL;
+
+	if (!real || file_read_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL) < 0)
+		return list;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		struct mountinfo m;
+		const char *rest = mountinfo_parse(line, &m) == 0 ? str_after(m.point, str_eq(real, "/") ? "" : real) : NULL;
+
+		if (rest && rest[0] == '/' && rest[1])
+			strv_push(a, &list, rest);
+	}
+	return list;
+}
+
 /* ---- checkpoint ---- */
 
 struct dump {
@@ -96,6 +115,31 @@ static void tell(struct dump *d, const char *point, const char *name)
 	criu_external_mount(d->c, point, name);
 }
 
+static bool is_point(const struct dump *d, const char *path)
+{
+	for (size_t i = 0; i < d->mounts.n; i++)
+		if (str_eq(d->mounts.v[i].point, path))
+			return true;
+	return false;
+}
+
+/* What an rbind brought along: mounts that are below the source, too. Not what the configuration mounts there. */
+static void tell_below(struct dump *d, const struct oci_config *config, const char *source, const char *point)
+{
+	struct arena *a = &d->c->call->arena;
+	struct strv below = points_below(a, source);
+
+	for (size_t i = 0; i < below.n; i++) {
+		const char *inside = arena_fmt(a, "%s%s", point, below.v[i]);
+		bool own = false;
+
+		for (size_t k = 0; k < config->rootfs.mounts.n && !own; k++)
+			own = str_eq(config->rootfs.mounts.v[k].target, inside);
+		if (!own && is_point(d, inside))
+			tell(d, inside, inside);
+	}
+}
+
 static void tell_all(struct dump *d, const struct oci_config *config)
 {
 	const char *point;
@@ -109,6 +153,8 @@ static void tell_all(struct dump *d, const struct oci_config *config)
 		point = point_of(d, m->target, &dir);
 		if (point)
 			tell(d, point, point);
+		if (point && is_bind(m) && m->flags & MS_REC)
+			tell_below(d, config, m->source, point);
 	}
 	for (size_t i = 0; i < config->rootfs.masked.n; i++) {
 		point = point_of(d, config->rootfs.masked.v[i], &dir);
@@ -143,25 +189,41 @@ static const char *cgroup_mount(void)
 	return statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
 }
 
-/* What a path is when the links of the rootfs are followed: runc's name for it. */
-static void tell_source(struct criu *c, int root, const char *target, const char *source)
+/* A path when the links of the rootfs are followed, as mount points are; NULL: not there, or no other than it is. */
+static const char *followed(struct criu *c, int root, const char *path)
 {
-	char plain[4096], base[4096], full[4096], link[32];
-	auto_fd int fd = path_open_in(root, target, O_PATH, 0);
+	char base[4096], full[4096], link[32];
+	auto_fd int fd = path_open_in(root, path, O_PATH, 0);
 	ssize_t n, m;
 
-	if (path_normalize(target, plain) < 0)
-		return;
-	criu_external_mount(c, plain, source);
 	if (fd < 0)
-		return;
+		return NULL;
 	n = readlink(path_proc_fd(root, link), base, sizeof(base) - 1);
 	m = readlink(path_proc_fd(fd, link), full, sizeof(full) - 1);
 	if (n < 0 || m <= n || memcmp(base, full, (size_t)n) != 0)
-		return;
+		return NULL;
 	full[m] = '\0';
-	if (!str_eq(full + n, plain))
-		criu_external_mount(c, full + n, source);
+	return str_eq(full + n, path) ? NULL : arena_str(&c->call->arena, full + n);
+}
+
+static void tell_source(struct criu *c, int root, const char *target, const char *source, bool deep)
+{
+	struct arena *a = &c->call->arena;
+	struct strv below = { 0 };
+	const char *names[2] = { 0 };
+	char plain[4096];
+
+	if (path_normalize(target, plain) < 0)
+		return;
+	if (deep)
+		below = points_below(a, source);
+	names[0] = plain;
+	names[1] = followed(c, root, plain);
+	for (size_t k = 0; k < ARRAY_SIZE(names) && names[k]; k++) {
+		criu_external_mount(c, names[k], source);
+		for (size_t i = 0; i < below.n; i++)
+			criu_external_mount(c, arena_fmt(a, "%s%s", names[k], below.v[i]), arena_fmt(a, "%s%s", source, below.v[i]));
+	}
 }
 
 void criu_restore_mounts(struct criu *c, const struct oci_config *config)
@@ -173,13 +235,13 @@ void criu_restore_mounts(struct criu *c, const struct oci_config *config)
 		const struct mount_item *m = &r->mounts.v[i];
 
 		if (is_bind(m) || is_host_cgroup(config, m))
-			tell_source(c, root, m->target, is_bind(m) ? m->source : cgroup_mount());
+			tell_source(c, root, m->target, is_bind(m) ? m->source : cgroup_mount(), is_bind(m) && m->flags & MS_REC);
 	}
 	if (r->masked.n)
 		criu_external_mount(c, NULL_DEVICE, NULL_DEVICE);
 	for (size_t i = 0; i < r->devices.n; i++)
 		if (r->devices.v[i].path && !str_eq(r->devices.v[i].target, NULL_DEVICE))
-			tell_source(c, root, r->devices.v[i].target, r->devices.v[i].path);
+			tell_source(c, root, r->devices.v[i].target, r->devices.v[i].path, false);
 }
 
 /* criu brings the content of a tmpfs with it, folders for mounts among it. */

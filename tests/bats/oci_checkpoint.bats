@@ -23,7 +23,7 @@ setup_file() {
 
 setup() {
   [[ -z $WHY ]] || skip "$WHY"
-  cd "$BATS_TEST_TMPDIR"
+  cd "$BATS_TEST_TMPDIR" || return
   export OCI=$ARNIA_BUILD/bin/arnia-oci ROOT=$BATS_TEST_TMPDIR/root
   mkdir b
   cp -a "$BATS_FILE_TMPDIR/rootfs" b/rootfs
@@ -74,7 +74,7 @@ status_of() {
 }
 
 start() {
-  oci run -d -b b "$@" "$ID" < /dev/null > out 2>&1 3>&-
+  oci run -d -b b "$ID" < /dev/null > out 2>&1 3>&-
 }
 start_counting() {
   config "$COUNTER" "$@"
@@ -221,6 +221,25 @@ nothing_left() {
   [[ $(oci exec "$ID" cat /etc/hosts) == "$(cat /etc/hostname)" ]]
   run ! oci exec "$ID" sh -c 'echo x > /data/f'
   [[ $(oci exec "$ID" sh -c 'cat /proc/keys /proc/timer_list | busybox wc -c') -eq 0 ]] # masked
+}
+
+@test "what is mounted below a source comes along with an rbind" {
+  mkdir -p src/sub src2
+  echo two > src2/g
+  unshare -m bash -euc '
+    mount --bind src2 src/sub
+    '"$(declare -f oci config start count counts_past wait_for start_counting checkpoint restore)"'
+    COUNTER='"$(printf %q "$COUNTER")"'
+    start_counting ".mounts += [{destination: \"/data\", type: \"bind\", source: \"$PWD/src\", options: [\"rbind\"]},
+      {destination: \"/data/sub/t\", type: \"tmpfs\", source: \"tmpfs\"}]"
+    oci exec "$ID" sh -c "echo kept > /data/sub/t/f"
+    checkpoint
+    before=$(count)
+    restore
+    wait_for counts_past "$before"
+    [[ $(oci exec "$ID" cat /data/sub/g /data/sub/t/f) == $(printf "two\nkept") ]]
+    oci delete --force "$ID"
+  '
 }
 
 @test "another bundle may have them elsewhere" {
