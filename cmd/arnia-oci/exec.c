@@ -202,7 +202,7 @@ static int carry_out(struct act *a, const struct pidref *init, struct error *err
 	const struct work_start how = { .how = a->plain_user				       ? WORK_JOIN
 					       : a->plan.sandbox.namespaces & CLONE_NEWUSER ? WORK_FORK
 											    : WORK_SEALED,
-					.maps = &a->config.sandbox,
+					.sandbox = &a->plan.sandbox,
 					.target = init->fd,
 					.preserve_fds = a->plan.process.preserve_fds };
 	int r;

@@ -154,7 +154,7 @@ static struct work_start how_to_work(const struct act *a)
 			    : s->namespaces & CLONE_NEWUSER && !s->joins.n ? WORK_FORK
 									   : WORK_SEALED;
 
-	return (struct work_start){ .how = how, .maps = s, .target = -1, .preserve_fds = a->plan.process.preserve_fds };
+	return (struct work_start){ .how = how, .sandbox = s, .target = -1, .preserve_fds = a->plan.process.preserve_fds };
 }
 
 static int carry_out(struct act *a, struct error *err)

@@ -22,6 +22,7 @@
 #include "lib/base/frame.h"
 #include "lib/base/kproto.h"
 #include "lib/base/proc.h"
+#include "lib/sandbox/sandbox.h"
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -142,15 +143,39 @@ static void become_worker(const struct work_start *how, int program, int sock)
 	_exit(work_main(sock, how->how == WORK_USERNS || how->how == WORK_JOIN));
 }
 
+/*
+ * Of a plain user: the worker is undumpable, which makes this file of its own root's (proc(5)), and root it is not. So it inherits
+ * the score from us. To what it was it can always be lowered again.
+ */
+static int clone_with_score(const struct work_start *how, const struct proc_clone *clone, pid_t *ret, struct error *err)
+{
+	bool lend = how->how == WORK_USERNS || how->how == WORK_JOIN;
+	struct sandbox_config own = { .oom_score_adj = INT32_MIN };
+	int r = 0;
+
+	if (lend && oom_score_own(&own.oom_score_adj) == 0)
+		r = oom_score_apply(how->sandbox, err);
+	if (r < 0)
+		return r;
+	*ret = proc_clone3(clone);
+	if (*ret == 0)
+		return 0;
+	if (*ret < 0)
+		err_sys(err, *ret, "clone a process");
+	if (lend)
+		(void)oom_score_apply(&own, NULL);
+	return *ret < 0 ? *ret : 0;
+}
+
 int work_begin(const struct work_start *how, struct work *ret, struct error *err)
 {
-	bool seal = how->how == WORK_SEALED || (how->how == WORK_FORK && is_within_reach(how->maps));
+	bool seal = how->how == WORK_SEALED || (how->how == WORK_FORK && is_within_reach(how->sandbox));
 	auto_fd int program = seal ? sealed_self(err) : -1, sock = -1, far = -1, pidfd = -1;
 	struct proc_clone clone = { .flags = how->how == WORK_USERNS ? CLONE_NEWUSER : 0,
 				    .exit_signal = SIGCHLD,
 				    .cgroup_fd = -1,
 				    .ret_pidfd = &pidfd };
-	int s[2], r = 0;
+	int s[2], r;
 	pid_t pid;
 
 	if (seal && program < 0)
@@ -159,16 +184,16 @@ int work_begin(const struct work_start *how, struct work *ret, struct error *err
 		return err_sys(err, -errno, "make a socket pair");
 	sock = s[0];
 	far = s[1];
-	pid = proc_clone3(&clone);
+	r = clone_with_score(how, &clone, &pid, err);
+	if (r < 0)
+		return r;
 	if (pid == 0) {
 		close(sock);
 		become_worker(how, program, far);
 	}
-	if (pid < 0)
-		return err_sys(err, pid, "clone a process");
 	*ret = (struct work){ .pid = pid, .pidfd = fd_steal(&pidfd), .sock = fd_steal(&sock) };
 	if (how->how == WORK_USERNS)
-		r = idmap_write_for(pid, how->maps, err);
+		r = idmap_write_for(pid, how->sandbox, err);
 	if (r < 0)
 		work_end(ret);
 	return r;

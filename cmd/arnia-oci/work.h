@@ -24,7 +24,7 @@ enum work_how {
 };
 struct work_start {
 	enum work_how how;
-	const struct sandbox_config *maps; /* of the container's user namespace */
+	const struct sandbox_config *sandbox; /* the maps of its user namespace, and the oom score */
 	int target; /* pidfd, or -1 */
 	uint32_t preserve_fds;
 };

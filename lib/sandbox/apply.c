@@ -6,6 +6,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -42,12 +43,25 @@ int domainname_apply(const struct sandbox_config *c, struct error *err)
 	return 0;
 }
 
+int oom_score_own(int32_t *ret)
+{
+	auto_fd int proc = procfs_open(NULL);
+	char text[16];
+	int r = proc < 0 ? proc : procfs_read(proc, "self/oom_score_adj", text, sizeof(text));
+
+	if (r < 0)
+		return r;
+	*ret = (int32_t)strtol(text, NULL, 10);
+	return 0;
+}
+
 int oom_score_apply(const struct sandbox_config *c, struct error *err)
 {
 	auto_fd int proc = -1;
+	int32_t own;
 	char text[16];
 
-	if (c->oom_score_adj == INT32_MIN)
+	if (c->oom_score_adj == INT32_MIN || (oom_score_own(&own) == 0 && own == c->oom_score_adj))
 		return 0;
 	proc = procfs_open(err);
 	snprintf(text, sizeof(text), "%d", c->oom_score_adj);

@@ -77,7 +77,8 @@ int sysctl_apply(const struct sandbox_config *c, struct error *err); /* inside, 
 int hostname_apply(const struct sandbox_config *c, struct error *err);
 int domainname_apply(const struct sandbox_config *c, struct error *err);
 uint64_t sandbox_namespaces(const struct sandbox_config *c); /* made or joined: all that are not the host's */
-int oom_score_apply(const struct sandbox_config *c, struct error *err);
+int oom_score_own(int32_t *ret);
+int oom_score_apply(const struct sandbox_config *c, struct error *err); /* writes nothing when it is so already */
 int keyring_apply(const struct sandbox_config *c, struct error *err); /* join a fresh session keyring; ENOSYS is fine */
 int no_new_privs_apply(const struct sandbox_config *c, struct error *err);
 

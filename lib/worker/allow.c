@@ -38,9 +38,9 @@ static int raise_hard(const struct sandbox_rlimit *l, struct allowance *a, struc
 /* A guest in the worker's memory has the worker's score: set by one it holds for both. */
 static int set_oom_score(const struct sandbox_config *c, struct allowance *a, struct error *err)
 {
-	if (c->oom_score_adj == INT32_MIN || c->oom_score_adj == 0)
+	if (c->oom_score_adj == INT32_MIN)
 		return 0;
-	a->oom_score = true;
+	a->oom_score = c->oom_score_adj != 0;
 	return oom_score_apply(c, err);
 }
 
