@@ -283,7 +283,7 @@ BUILD_DEPS := gcc make libc6-dev libmnl-dev libnftnl-dev libseccomp-dev libcap-d
 	libarchive-dev libsystemd-dev busybox-static iproute2 mmdebstrap jq curl procps
 DEPS := $(BUILD_DEPS) libcmocka-dev bats clang llvm shellcheck cppcheck mandoc strace socat iputils-ping \
 	nftables crun runc qemu-system-x86 cpio zstd xz-utils kmod bsdextrautils e2fsprogs tmux netcat-openbsd \
-	util-linux pkg-config
+	util-linux pkg-config uidmap
 deps:
 	@sh tests/deps.sh $(DEPS)
 quickstart:

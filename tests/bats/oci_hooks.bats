@@ -224,7 +224,7 @@ is_gone() {
     oci events --interval "$bad" "$id"
     says 1 "interval"
   done
-  for o in "--memory x" "--memory -2" "--cpu-share 1" "--cpu-quota x" "--blkio-weight 5" "--pids-limit x" "--cpu-idle 2" "--cpuset-cpus x-" "--memory-swap 1M"; do
+  for o in "--memory x" "--memory -2" "--cpu-share x" "--cpu-quota x" "--blkio-weight 5" "--pids-limit x" "--cpu-idle 2" "--cpuset-cpus x-" "--memory-swap 1M"; do
     # shellcheck disable=SC2086
     oci update $o "$id"
     says 1 ""

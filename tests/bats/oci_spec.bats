@@ -202,6 +202,13 @@ has_child() {
   sed -i 's/-77/18446744073709551615/' "$B/config.json"
   oci run -b "$B" "$id"
   prints "Max file locks unlimited unlimited locks "
+  # 0 is a value: not what the caller has.
+  for score in 0 null; do
+    bundle_sh 'cat /proc/self/oom_score_adj' ".process.oomScoreAdj = $score"
+    [[ $score == 0 ]] || bundle_sh 'cat /proc/self/oom_score_adj' 'del(.process.oomScoreAdj)'
+    run sh -c "echo 300 > /proc/self/oom_score_adj; exec timeout $((60 * SLOW)) '$OCI' --root '$ROOT' run -b '$B' '$id'"
+    [[ $output == $([[ $score == 0 ]] && echo 0 || echo 300) ]]
+  done
   fails "process.rlimits[0].type" '"true"' '.process.rlimits = [{"type":"RLIMIT_NOSUCH","soft":1,"hard":1}]'
   fails "process.rlimits" '"true"' '.process.rlimits = [{"type":"RLIMIT_CORE","soft":1,"hard":1},{"type":"RLIMIT_CORE","soft":1,"hard":1}]'
   fails "" '"true"' '.process.rlimits = [{"type":"RLIMIT_NOFILE","soft":9,"hard":1}]'
