@@ -7,7 +7,7 @@ image_tar() {
   local root=$1/rootfs
   mkdir -p "$root"/{bin,etc,tmp,proc,sys,dev,root,var,home}
   cp /bin/busybox "$root/bin/"
-  for a in sh ls cat id ps sleep true false echo hostname env touch rm mkdir grep wc head tail stty nc ip tty test dd kill mount readlink seq; do
+  for a in sh ls cat id ps sleep true false echo hostname env touch rm mkdir grep wc head tail stty nc ip tty test dd kill mount readlink seq cut; do
     ln -s busybox "$root/bin/$a"
   done
   echo 'root:x:0:0:root:/root:/bin/sh' > "$root/etc/passwd"
