@@ -51,7 +51,7 @@ attack_down() {
   [[ -z "$(ls -A "$VICTIM")" ]] || { echo "in the host's folder: $(ls -lA "$VICTIM")"; rm -rf "${VICTIM:?}"/*; rc=1; }
   [[ "$(cat "$MARKER")" == "$SECRET" ]] || { echo "the marker is another"; rc=1; }
   [[ "$(sha256sum < "$OCI")" == "$SUM" ]] || { echo "the program was overwritten"; rc=1; }
-  [[ -z "$(find "$ROOT" -mindepth 1 -maxdepth 1 2> /dev/null)" ]] || { echo "left: $(ls -A "$ROOT")"; rc=1; }
+  [[ -z "$(find "$ROOT" -mindepth 1 -maxdepth 1 ! -name "@*" 2> /dev/null)" ]] || { echo "left: $(ls -A "$ROOT")"; rc=1; }
   return $rc
 }
 
@@ -86,7 +86,7 @@ USERNS='.linux.namespaces += [{"type":"user"}] | .linux.uidMappings = [{"contain
 
 # as_host CMD...: in the file's mount namespace, within a bound
 as_host() {
-  nsenter --mount="/proc/$NS_HOLDER/ns/mnt" --wd="$PWD" -- timeout "${bound:-60}" "$@"
+  nsenter --mount="/proc/$NS_HOLDER/ns/mnt" --wd="$PWD" -- timeout -k 3 "${bound:-60}" "$@"
 }
 # oci ARG...: its streams are files, as a container that is created keeps them.
 oci() {

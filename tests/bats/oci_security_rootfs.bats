@@ -118,10 +118,11 @@ mount_of() {
     for dev in '.mounts |= map(select(.destination | startswith("/dev") | not))' .; do
       rm -rf "${R:?}/dev/null"
       ln -s "$null" "$R/dev/null"
-      bundle '"sh","-c","cat /secret /hidden/file; ls /hidden"' \
+      bundle '"sh","-c","cat /secret /hidden/file; ls /hidden; echo ran"' \
         "$dev"' | .linux.maskedPaths = ["/secret","/hidden","/missing","/hidden/file"] | .process.env += ["X=1"]'
       oci run -b "$B" "$id"
       [[ "$output" != *hidden-word* && "$output" != *file* && "$output" != *"$SECRET"* ]]
+      [[ $dev != . || "$output" == ran ]]
     done
   done
 }
