@@ -10,6 +10,17 @@
 
 #define NAME_MAX_BYTES 255
 
+/* No settings but acts: they would bring processes of others in, whom the container's end then kills, or stop those that are there. */
+static bool is_act(const char *file)
+{
+	static const char *const acts[] = { "cgroup.procs", "cgroup.threads", "cgroup.kill", "cgroup.freeze", "cgroup.type" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(acts); i++)
+		if (str_eq(file, acts[i]))
+			return true;
+	return false;
+}
+
 static int check(const struct cg_write *w, struct error *err)
 {
 	bool ok = !str_is_empty(w->file) && strlen(w->file) <= NAME_MAX_BYTES && !strchr(w->file, '/') &&
@@ -20,6 +31,8 @@ static int check(const struct cg_write *w, struct error *err)
 	if (!ok)
 		return err_set_kind(err, -EINVAL, ERR_USAGE, "cgroup file \"%.64s\": not the name of a file",
 				    w->file ? w->file : "");
+	if (is_act(w->file))
+		return err_set_kind(err, -EINVAL, ERR_USAGE, "cgroup file %s: not a setting", w->file);
 	return w->value ? 0 : err_set_kind(err, -EINVAL, ERR_USAGE, "cgroup file %s: no value", w->file);
 }
 

@@ -8,6 +8,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 #include "cmd/arnia-oci/engine.h"
+#include "lib/base/fd.h"
 #include "lib/base/file.h"
 #include "lib/base/str.h"
 
@@ -49,11 +50,20 @@ static int decode(const struct call *c, const char *text, size_t n, const char *
 	return r < 0 ? (err_prefix(err, "config.json"), r) : 0;
 }
 
+/* A regular file, so that nothing waits for a fifo's other end. */
+static long read_of_bundle(const char *path, char **ret, struct error *err)
+{
+	auto_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	long n = fd < 0 ? -errno : file_read_fd(fd, OCI_CONFIG_MAX, ret, NULL);
+
+	return n < 0 ? err_sys(err, (int)n, "read %s", path) : n;
+}
+
 int config_load(struct call *c, const char *bundle, struct oci_config *ret, char **ret_text, struct error *err)
 {
 	const char *given = opt_get(c, "config");
 	auto_free char *path = given ? str_dup(given) : str_fmt("%s/config.json", bundle), *text = NULL;
-	long n = file_read_named(path, OCI_CONFIG_MAX, &text, err);
+	long n = given ? file_read_named(path, OCI_CONFIG_MAX, &text, err) : read_of_bundle(path, &text, err);
 	int r;
 
 	if (n < 0)

@@ -25,7 +25,8 @@ static void assert_value(int cg, const char *file, const char *want)
 
 static void test_names(void **state)
 {
-	static const char *const bad[] = { NULL, "", ".", "..", "a/b", "../cgroup.procs", "/x", "a b", "a\nb", "a\x7f" };
+	static const char *const bad[] = { NULL, "", ".", "..", "a/b", "../cgroup.procs", "/x", "a b", "a\nb", "a\x7f",
+					   "cgroup.procs", "cgroup.threads", "cgroup.kill", "cgroup.freeze", "cgroup.type" };
 	struct fixture f = fixture_open();
 	struct cg_config c = { .path = f.branch, .limits = CG_LIMITS_NONE };
 	struct error err = { 0 };
