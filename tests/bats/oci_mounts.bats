@@ -166,6 +166,27 @@ with_mounts() {
   fails "" '"true"' ".root.readonly = false | $(mount_of /mnt/i bind "$src" bind) | .mounts[-1] += {\"uidMappings\":[{\"containerID\":0,\"hostID\":1,\"size\":1}]}"
 }
 
+@test "procfs is not hidden: only as a whole by another one, or file by file as lxcfs does" {
+  inside 'cat /proc/1/comm' '.linux.namespaces |= map(select(.type != "pid")) | .mounts |= map(if .destination == "/proc" then .type = "bind" | .source = "/proc" | .options = ["rbind","nosuid"] else . end)'
+  prints "$(cat /proc/1/comm)"
+  inside 'cat /proc/uptime' "$(mount_of /proc/uptime bind "$src/file" bind)"
+  prints data
+  for to in /proc /proc/self /proc/sys /proc/1/attr /proc/sysrq-trigger; do
+    fails "/proc" '"true"' "$(mount_of "$to" bind "$src" bind)"
+    fails "/proc" '"true"' "$(mount_of "$to" tmpfs tmpfs)"
+  done
+  # Also by a link of the image.
+  cp -a "$BATS_FILE_TMPDIR/rootfs" "$BATS_TEST_TMPDIR/rootfs"
+  ln -s /proc/self "$BATS_TEST_TMPDIR/rootfs/link"
+  fails "" '"true"' ".root.path = \"$BATS_TEST_TMPDIR/rootfs\" | $(mount_of /link/attr tmpfs tmpfs)"
+  # And an image whose /proc leads elsewhere.
+  rmdir "$BATS_TEST_TMPDIR/rootfs/proc"
+  ln -s tmp "$BATS_TEST_TMPDIR/rootfs/proc"
+  bundle '"true"' ".root.path = \"$BATS_TEST_TMPDIR/rootfs\""
+  oci run -b "$B" "$id"
+  [[ $status -ne 0 ]]
+}
+
 @test "the cgroup mount: the container's own one, read-only unless said" {
   inside "$SHOW"'show /sys/fs/cgroup; cat /sys/fs/cgroup/cgroup.procs | wc -l; cat /proc/self/cgroup | grep ^0; mkdir /sys/fs/cgroup/x 2>&1 | grep -o "Read-only file system"'
   [[ $output == "ro,nosuid,nodev,noexec,relatime"*$'\n'[1-9]*$'\n0::/\nRead-only file system' ]]

@@ -24,8 +24,8 @@ kinds_of() {
 ns_of() {
   readlink "/proc/$1/ns/$2"
 }
-# holder FLAGS...: a process in namespaces of its own; its pid in $holder.
-holder() {
+# hold FLAGS...: a process in namespaces of its own; its pid in $holder.
+hold() {
   behind unshare "$@" --fork sleep 1000
   wait_until 50 has_child
   holder=$(cat "/proc/$behind/task/$behind/children")
@@ -80,6 +80,22 @@ has_child() {
   oci run -b "$B" "$id"
   [[ $output == *$'\n1' ]]
   oci delete -f "$id-a"
+}
+
+@test "namespaces by path: of a process that is no container" {
+  local k
+  hold -n -i -u -p -C
+  for k in network ipc uts pid cgroup; do
+    bundle_sh "readlink /proc/self/ns/${k/network/net}; hostname; ls /proc | grep -c '^[0-9]'" ".linux.namespaces |= map(if .type == \"$k\" then .path = \"/proc/$holder/ns/${k/network/net}\" else . end) | del(.hostname)"
+    oci run -b "$B" "$id"
+    ok
+    if [[ $k == pid ]]; then
+      [[ "$(head -n 1 <<< "$output")" == "$(ns_of "$holder" pid)" && "$(tail -n 1 <<< "$output")" -gt 3 ]]
+    else
+      [[ "$(head -n 1 <<< "$output")" == "$(ns_of "$holder" "${k/network/net}")" ]] || { echo "$k: not joined"; return 1; }
+    fi
+  done
+  kill -0 "$holder"
 }
 
 @test "namespaces by path: what is not one, or of another kind" {
@@ -234,6 +250,17 @@ has_child() {
   [[ $output == *"sched policy 3 nice 7 priority 0"* && $output == *"ioprio class 3 priority 4"* ]]
   inside 'oci_aid look' '.process.scheduler = {"policy":"SCHED_IDLE"} | .process.ioPriority = {"class":"IOPRIO_CLASS_BE","priority":6}'
   [[ $output == *"sched policy 5 "* && $output == *"ioprio class 2 priority 6"* ]]
+  if chrt -f 5 true 2> /dev/null; then
+    inside 'oci_aid look' '.process.scheduler = {"policy":"SCHED_FIFO","priority":5,"flags":["SCHED_FLAG_RESET_ON_FORK"]} | .process.ioPriority = {"class":"IOPRIO_CLASS_RT","priority":2}'
+    [[ $output == *"sched policy 1 nice 0 priority 5"* || $output == *"sched policy 0 "* ]]
+    [[ $output == *"ioprio class 1 priority 2"* ]]
+    bundle '"oci_aid","look"' '.process.scheduler = {"policy":"SCHED_RR","priority":7}'
+    oci run -b "$B" "$id"
+    [[ $output == *"sched policy 2 nice 0 priority 7 flags 0"* ]]
+    bundle '"oci_aid","look"' '.process.scheduler = {"policy":"SCHED_DEADLINE","runtime":10000000,"deadline":100000000,"period":100000000}'
+    oci run -b "$B" "$id"
+    [[ $output == *"sched policy 6 "* || $stderr == *sched* ]]
+  fi
   for s in '{"policy":"SCHED_NOSUCH"}' '{}' '{"policy":"SCHED_OTHER","nice":20}' '{"policy":"SCHED_OTHER","priority":3}' '{"policy":"SCHED_OTHER","flags":["SCHED_FLAG_NOSUCH"]}'; do
     fails "process.scheduler" '"true"' ".process.scheduler = $s"
   done
