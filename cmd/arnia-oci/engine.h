@@ -82,11 +82,11 @@ int act_talk(struct act *a, struct error *err);
 int container_begin(struct call *c, struct act *a, struct error *err);
 void container_undo(struct act *a);
 int container_create(struct call *c, struct act *a, struct error *err);
-/* Let a created container run: start hooks, program, poststart hooks. The record is locked by the caller. */
+/* Let a created container run: start hooks, program, poststart hooks; one that fails stops it. The record is locked by the caller. */
 int container_start(struct call *c, struct record *r, const struct oci_config *config, struct error *err);
 int pid_file_write(const char *path, pid_t pid, struct error *err);
 int exit_code_of(int wait_status);
-/* Hooks of the runtime's namespaces. For poststop and poststart a failure is a warning. */
+/* Hooks of the runtime's namespaces. For poststop a failure is a warning. */
 int hooks_run_of(struct call *c, const struct record *r, const struct oci_config *config, enum oci_hook kind, enum oci_status status, pid_t pid,
 		 struct error *err);
 /* create.c: wait for its end, which is the exit code of the call; then it goes, unless --keep. */

@@ -59,7 +59,6 @@ int hooks_run_of(struct call *c, const struct record *r, const struct oci_config
 {
 	static const char *const names[] = { "prestart",	 "createRuntime", "createContainer",
 					     "startContainer", "poststart",	   "poststop" };
-	bool after = kind == OCI_POSTSTART || kind == OCI_POSTSTOP;
 	auto_json json *state = NULL;
 	auto_free char *text = NULL;
 
@@ -67,16 +66,16 @@ int hooks_run_of(struct call *c, const struct record *r, const struct oci_config
 		return 0;
 	state = oci_state(r->id, status, pid, config);
 	text = json_text(state, false);
-	/* A failure after the fact changes nothing any more: it is told, and the next one runs. */
+	/* Of what is over nothing can be stopped any more: a failure is told, and the next one runs. */
 	for (size_t i = 0; i < config->hooks[kind].n; i++) {
 		struct error e = { 0 };
 		int x = hook_run(&config->hooks[kind].v[i], text, &e);
 
 		if (x < 0)
 			err_prefix(&e, "%s hook #%zu", names[kind], i);
-		if (x < 0 && after)
+		if (x < 0 && kind == OCI_POSTSTOP)
 			report(&c->g, REPORT_WARN, "%s", e.text);
-		if (x < 0 && !after) {
+		if (x < 0 && kind != OCI_POSTSTOP) {
 			*err = e;
 			return x;
 		}
@@ -296,6 +295,16 @@ int container_create(struct call *c, struct act *a, struct error *err)
 
 /* ---- start ---- */
 
+static void stop(const struct record *r)
+{
+	cleanup(pidref_done) struct pidref init = PIDREF_NONE;
+	enum oci_status status;
+
+	if (record_status(r, &status, &init, NULL) == 0 && init.fd >= 0)
+		pidref_kill(&init, SIGKILL);
+	record_signal_all(r, SIGKILL, NULL);
+}
+
 int container_start(struct call *c, struct record *r, const struct oci_config *config, struct error *err)
 {
 	int x = guest_release(r->dir, START, err);
@@ -304,5 +313,8 @@ int container_start(struct call *c, struct record *r, const struct oci_config *c
 		return x;
 	if (unlinkat(r->dir, START, 0) < 0 && errno != ENOENT)
 		return err_sys(err, -errno, "remove the start socket");
-	return hooks_run_of(c, r, config, OCI_POSTSTART, OCI_RUNNING, r->pid, err);
+	x = hooks_run_of(c, r, config, OCI_POSTSTART, OCI_RUNNING, r->pid, err);
+	if (x < 0)
+		stop(r);
+	return x;
 }

@@ -139,12 +139,27 @@ of_state() {
   nothing_left
 }
 
-@test "poststart and poststop that fail are told, and change nothing" {
-  bundle '"sleep","1000"' '.hooks = {"poststart":[{"path":"/bin/false"}],"poststop":[{"path":"/bin/false"},{"path":"/nonexistent"}]}'
+@test "poststart that fails: start fails, and the container is stopped" {
+  bundle '"sleep","1000"' '.hooks = {"poststart":[{"path":"/bin/true"},{"path":"/bin/false"}]}'
   oci create -b "$B" "$id"
+  ok
   oci start "$id"
-  [[ $status -eq 0 && $stderr == *poststart* ]]
-  [[ "$(status_of)" == running ]]
+  says 1 "poststart hook #1"
+  becomes stopped
+  oci delete "$id"
+  ok
+  for how in "" --detach; do
+    # shellcheck disable=SC2086
+    oci run $how -b "$B" "$id"
+    says 1 "poststart hook #1"
+    nothing_left
+  done
+}
+
+@test "poststop that fails is told, and changes nothing" {
+  bundle '"sleep","1000"' '.hooks = {"poststop":[{"path":"/bin/false"},{"path":"/nonexistent"}]}'
+  oci run -d -b "$B" "$id"
+  ok
   oci delete -f "$id"
   [[ $status -eq 0 && "$(grep -c poststop <<< "$stderr")" -eq 2 ]]
   nothing_left
