@@ -29,6 +29,8 @@ started() {
 @test "exit codes and output of each verb in each state are those of runc" {
   needs_runc
   bundle '"sleep","1000"'
+  for f in table json; do same list -f $f; done
+  same list -q
   for v in start delete state ps pause resume kill; do same "$v" "$id"; done
   same exec "$id" true
   same delete -f "$id"

@@ -124,6 +124,8 @@ has_child() {
   [[ "$(stat -c %u "/proc/$(pid_of)")" == 100000 ]]
   oci exec --user 5003:7 "$id" sh -c 'id -u; id -g; grep ^Uid /proc/self/status'
   [[ "${output//$'\t'/ }" == $'5003\n7\nUid: 5003 5003 5003 5003' ]]
+  oci exec "$id" sh -c 'echo x > /dev/null; head -c 2 /dev/zero | wc -c; [ -c /dev/tty ] && stat -c %u /proc/1; grep -c . /proc/self/setgroups'
+  [[ $output == $'2\n0\n1'* ]]
   oci exec --user 2000 "$id" true
   says 255 ""
   oci delete -f "$id"
