@@ -368,6 +368,17 @@ started() {
   wait_until 50 grep -q "got word" "$BATS_TEST_TMPDIR/behind.out"
 }
 
+@test "exec --process with a terminal of its own size" {
+  started
+  echo '{"args":["sh","-c","stty size; echo end"],"cwd":"/","env":["PATH=/bin"],"terminal":true,"consoleSize":{"height":21,"width":54},"user":{"uid":1000,"gid":1000}}' > "$BATS_TEST_TMPDIR/process"
+  behind "$AID" tty "$BATS_TEST_TMPDIR/tty"
+  listens "$BATS_TEST_TMPDIR/tty"
+  oci exec -d --process "$BATS_TEST_TMPDIR/process" --console-socket "$BATS_TEST_TMPDIR/tty" "$id"
+  ok
+  wait_until 50 grep -q "end" "$BATS_TEST_TMPDIR/behind.out"
+  grep -q "21 54" "$BATS_TEST_TMPDIR/behind.out"
+}
+
 @test "exec --tty: a terminal is relayed, with size and exit code" {
   started
   run script -qec "stty rows 40 cols 99; '$OCI' --root '$ROOT' exec -t '$id' sh -c 'tty; stty size; exit 6'" /dev/null
