@@ -140,7 +140,6 @@ struct cg_events;
 int cgroup_wait(int cg, bool (*done)(const struct cg_events *ev), int ms, struct error *err);
 /* arnia-oci-scope ACT UNIT [--user] [ARG...], from the folder of this program. "stop"; "set" with --property NAME=TYPE:VALUE. */
 int scope_run(const struct record *r, const char *act, const struct strv *args, struct error *err);
-json *cgroup_stats(int cg); /* stats.c; the caller unrefs it */
 /* What `state` shows of it, and `list` a row of; the caller unrefs it. */
 int record_show(const struct record *r, json **ret, struct error *err);
 int print_json(const json *j, bool pretty, struct error *err);

@@ -14,16 +14,28 @@
 #define INTERVAL_MS 5000
 #define EVENTS_MAX 4096
 
-/* Takes `data`. */
-static int print_event(const struct call *c, const char *type, json *data, struct error *err)
+static int print_oom(const struct call *c, struct error *err)
 {
 	auto_json json *j = json_new_obj();
 
-	json_add_str(j, "type", type);
+	json_add_str(j, "type", "oom");
 	json_add_str(j, "id", c->id);
-	if (data)
-		json_add(j, "data", data);
 	return print_json(j, false, err);
+}
+
+static int print_stats(const struct call *c, int cg, struct error *err)
+{
+	struct cg_stat_text texts;
+	struct arena a = { 0 };
+	auto_json json *j = NULL;
+	int code = cg_read_stat_text(cg, &a, &texts);
+
+	if (code < 0)
+		err_sys(err, code, "read the statistics of container %.64s", c->id);
+	else
+		j = oci_stats(c->id, &texts);
+	arena_done(&a);
+	return code < 0 ? code : print_json(j, false, err);
 }
 
 static uint64_t oom_kills(int cg)
@@ -47,7 +59,7 @@ static int watch(const struct call *c, int cg, uint64_t interval, struct error *
 		struct pollfd pf = { .fd = in, .events = POLLIN };
 
 		if (now >= next) {
-			code = print_event(c, "stats", cgroup_stats(cg), err);
+			code = print_stats(c, cg, err);
 			next = now + interval;
 			continue;
 		}
@@ -55,7 +67,7 @@ static int watch(const struct call *c, int cg, uint64_t interval, struct error *
 			(void)!read(in, events, sizeof(events));
 		kills = oom_kills(cg);
 		if (kills > seen)
-			code = print_event(c, "oom", NULL, err);
+			code = print_oom(c, err);
 		seen = MAX(seen, kills);
 	}
 	return code;
@@ -83,7 +95,7 @@ int cmd_events(struct call *c, struct error *err)
 	if (code == 0)
 		code = (int)MIN(cg = record_cgroup(&r, err), 0);
 	if (code == 0)
-		code = opt_has(c, "stats") ? print_event(c, "stats", cgroup_stats(cg), err)
+		code = opt_has(c, "stats") ? print_stats(c, cg, err)
 					   : watch(c, cg, interval, err);
 	record_done(&r);
 	return code;
