@@ -2,10 +2,11 @@
 /*
  * What stands at the other ends of an OCI runtime in tests, and looks at what a shell cannot see:
  *   oci_aid fds SOCKET            takes one message: its text, then what each descriptor is, a line each
- *   oci_aid tty SOCKET [TEXT]     takes a terminal's master, types TEXT, and shows what comes until it is closed
- *   oci_aid notify SOCKET ERRNO   takes a seccomp listener, shows its state, and answers each call with ERRNO (0: let it go on)
- *   oci_aid look                  inside: session keyring, scheduler, I/O priority, memory policy, parent death signal
- *   oci_aid open FILE FLAGS       inside: open(2) with FLAGS (r, w), and what it says
+ *   oci_aid tty SOCKET [TEXT]     takes a terminal's master, types TEXT, and shows what comes until it is
+ * closed oci_aid notify SOCKET ERRNO   takes a seccomp listener, shows its state, and answers each call with
+ * ERRNO (0: let it go on) oci_aid look                  inside: session keyring, scheduler, I/O priority,
+ * memory policy, parent death signal oci_aid open FILE FLAGS       inside: open(2) with FLAGS (r, w), and
+ * what it says
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +36,7 @@ struct message {
 
 static int wait_for_peer(const char *path)
 {
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), peer;
 
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
@@ -55,8 +56,9 @@ static void take(int s, struct message *m)
 		struct cmsghdr head;
 		char room[CMSG_SPACE(sizeof(int) * FDS_MAX)];
 	} control;
-	struct iovec v = { m->text, sizeof(m->text) - 1 };
-	struct msghdr h = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct iovec v = {m->text, sizeof(m->text) - 1};
+	struct msghdr h = {
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	ssize_t n = recvmsg(s, &h, MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
 
@@ -116,8 +118,9 @@ static int serve_filter(const char *path, int error)
 	if (!m.n_fds)
 		return 1;
 	for (;;) {
-		struct seccomp_notif_resp answer = { .error = -error, .flags = error ? 0 : SECCOMP_USER_NOTIF_FLAG_CONTINUE };
-		struct pollfd p = { .fd = m.fds[0], .events = POLLIN };
+		struct seccomp_notif_resp answer = {.error = -error,
+						    .flags = error ? 0 : SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+		struct pollfd p = {.fd = m.fds[0], .events = POLLIN};
 
 		if (poll(&p, 1, -1) < 0 || !(p.revents & POLLIN))
 			return 0;
@@ -139,14 +142,15 @@ static int look(void)
 		int32_t nice;
 		uint32_t priority;
 		uint64_t runtime, deadline, period;
-	} sched = { .size = sizeof(sched) };
+	} sched = {.size = sizeof(sched)};
 	unsigned long nodes = 0;
 	int mode = 0, death = 0;
 	long io = syscall(SYS_ioprio_get, 1, 0);
 
 	printf("keyring %ld\n", syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0));
 	syscall(SYS_sched_getattr, 0, &sched, sizeof(sched), 0);
-	printf("sched policy %u nice %d priority %u flags %llu\n", sched.policy, sched.nice, sched.priority, (unsigned long long)sched.flags);
+	printf("sched policy %u nice %d priority %u flags %llu\n", sched.policy, sched.nice, sched.priority,
+	       (unsigned long long)sched.flags);
 	printf("ioprio class %ld priority %ld\n", io >> 13, io & 7);
 	if (syscall(SYS_get_mempolicy, &mode, &nodes, sizeof(nodes) * 8, NULL, 0) < 0)
 		printf("mempolicy %s\n", strerror(errno));
