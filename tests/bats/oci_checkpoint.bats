@@ -320,6 +320,29 @@ EOF
   diff <(head -n "$((before + 3))" b/rootfs/tmp/n) <(seq "$((before + 3))")
 }
 
+@test "--ext-unix-sk: a socket connected to one outside" {
+  [[ -x "$(command -v socat)" ]] || skip "no socat on this machine"
+  mkdir sockets
+  ldd "$(command -v socat)" | grep -o '/[^ ]*' | xargs cp -L --parents -t b/rootfs "$(command -v socat)"
+  socat -u "UNIX-RECV:$PWD/sockets/s" - > got 3>&- &
+  helper=$!
+  got() { [[ $(tail -n 1 got) -gt $1 ]]; }
+  # criu finds it in the network namespace of the process only.
+  config "(i=0; while :; do i=\$((i+1)); echo \$i; sleep 0.1; done) | $(command -v socat) -u - UNIX-CONNECT:$PWD/sockets/s,type=2" \
+    "del(.linux.namespaces[] | select(.type == \"network\")) |
+    .mounts += [{destination: \"$PWD/sockets\", type: \"bind\", source: \"$PWD/sockets\", options: [\"bind\"]}]"
+  start
+  wait_for got 3
+  run -1 oci checkpoint --image-path img "$ID"
+  echo "$output"
+  [[ $output == "arnia-oci: criu: "* && ${#lines[@]} -eq 1 ]]
+  checkpoint --ext-unix-sk
+  last=$(tail -n 1 got)
+  restore --ext-unix-sk
+  wait_for got "$((last + 3))"
+  diff <(head -n "$((last + 3))" got) <(seq "$((last + 3))")
+}
+
 @test "a terminal: --shell-job of outside, one of its own without" {
   config 'i=0; while :; do i=$((i+1)); echo $i > /tmp/n; echo at $i; sleep 0.1; done' '.process.terminal = true'
   script -qfc "$OCI --root $ROOT run -b b $ID" /dev/null < /dev/null > seen 2>&1 3>&- &
@@ -380,6 +403,44 @@ EOF
   [[ $(status_of) == running ]]
   at=$(count)
   wait_for counts_past "$((at + 3))"
+}
+
+@test "its images are as runc's, and runc's as its" {
+  [[ -n ${ARNIA_VM:-} && -x "$(command -v runc)" ]] || skip "runc, on the test host"
+  mkdir src
+  echo one > src/f
+  start_counting ".mounts += [{destination: \"/data\", type: \"bind\", source: \"$PWD/src\", options: [\"bind\"]}]"
+  checkpoint
+  before=$(count)
+  r() { timeout "$((60 * SLOW))" runc --root "$PWD/runc" "$@"; }
+  r restore -d -b b --image-path "$PWD/img" "r$ID" < /dev/null >> out 2>&1 3>&- || { cat out; grep Error img/*.log; false; }
+  wait_for counts_past "$before"
+  rm -rf img
+  r checkpoint --image-path "$PWD/img" "r$ID"
+  before=$(count)
+  restore
+  wait_for counts_past "$before"
+  [[ $(oci exec "$ID" cat /data/f) == one ]]
+}
+
+@test "podman: a terminal, a volume, a dump before the dump" {
+  [[ ${ARNIA_VM:-} == systemd && -x "$(command -v podman)" ]] || skip "podman with systemd, on the test host"
+  pm() { timeout 1200 podman --runtime "$OCI" "$@"; }
+  tar -C b/rootfs -c . | pm import -q - chk > /dev/null
+  mkdir vol
+  pm run -dt --name chk -v "$PWD/vol:/vol" --memory 64m chk sh -c 'i=0; while :; do i=$((i+1)); echo $i; echo $i > /vol/n; sleep 0.2; done'
+  on() { [[ $(cat vol/n 2> /dev/null) -gt $1 ]]; }
+  wait_for on 3
+  pm container checkpoint --pre-checkpoint --export pre.tar chk
+  pm container checkpoint --with-previous --export chk.tar chk
+  last=$(< vol/n)
+  pm container restore --import chk.tar --import-previous pre.tar --name other ||
+    { cat /var/lib/containers/storage/overlay-containers/*/userdata/restore.log | grep Error; false; }
+  wait_for on "$last"
+  [[ $(pm exec other sh -c 'test -t 0; cat /vol/n') -gt $last ]]
+  [[ $(pm logs other | tr -d '\r' | tail -n 1) -gt $last ]]
+  pm rm -f -t 0 other chk
+  pm rmi -f chk
 }
 
 @test "podman container checkpoint and restore" {
