@@ -405,7 +405,7 @@ EOF
   wait_for counts_past "$((at + 3))"
 }
 
-@test "its images are as runc's, and runc's as its" {
+@test "runc can restore its images" {
   [[ -n ${ARNIA_VM:-} && -x "$(command -v runc)" ]] || skip "runc, on the test host"
   mkdir src
   echo one > src/f
@@ -418,12 +418,8 @@ EOF
   r() { timeout "$((60 * SLOW))" runc --root "$PWD/runc" "$@"; }
   r restore -d -b b --image-path "$PWD/img" "r$ID" < /dev/null > /dev/null 3>&- || { grep Error img/*.log; false; }
   wait_for counts_past "$before"
-  rm -rf img
-  r checkpoint --image-path "$PWD/img" "r$ID"
-  before=$(count)
-  restore
-  wait_for counts_past "$before"
-  [[ $(oci exec "$ID" cat /data/f) == one ]]
+  [[ $(r exec "r$ID" cat /data/f) == one ]]
+  r delete --force "r$ID"
 }
 
 @test "podman: a terminal, a volume, a dump before the dump" {
