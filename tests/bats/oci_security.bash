@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2034,SC2120,SC2119,SC2018
 # For the oci_security_*.bats files: attacks on arnia-oci, each after a hole that a runtime once had. All of it runs in a mount namespace of
 # the file's own, so that what would be mounted on the host by a hole is mounted on nothing. ATTACKED=PROGRAM: another runtime, to see
 # which of the tests tell it apart.
