@@ -206,7 +206,8 @@ static int read_cpu(const struct res *r, struct error *err)
 		return code;
 	if (has_idle)
 		res_write_u64(r, "cpu.idle", (uint64_t)idle);
-	if (shares)
+	/* The weight of an idle cgroup is the least, and the kernel lets nobody change it. */
+	if (shares && idle != 1)
 		/* The default, which engines write without being asked: there as well where no controller is. */
 		res_write_u64(r, "cpu.weight", weight_of_shares(shares))->optional = shares == SHARES_DEFAULT;
 	code = write_cpu_max(r, err);

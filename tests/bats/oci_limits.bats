@@ -195,6 +195,9 @@ cgroup_of() {
   if [[ -e $at/cpu.idle ]]; then
     update --cpu-idle 1
     file cpu.idle 1
+    update --cpu-idle 0
+    file cpu.idle 0
+    file cpu.weight 10000
   fi
   grep -qw cpuset "$(cg_top)/cgroup.controllers" || return 0
   update --cpuset-cpus 0 --cpuset-mems 0
