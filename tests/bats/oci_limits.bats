@@ -167,8 +167,8 @@ cgroup_of() {
   bundle_sh 'while [ ! -e /dev/shm/go ]; do sleep 0.1; done; head -c 200000000 /dev/zero | tail > /dev/null; echo $?; sleep 1000' '.linux.resources += {"memory":{"limit":33554432,"swap":33554432}}'
   oci run -d -b "$B" "$id"
   ok
-  behind "$OCI" --root "$ROOT" events --interval 100s "$id"
-  wait_until 50 test -s "$BATS_TEST_TMPDIR/behind.out" || :
+  behind "$OCI" --root "$ROOT" events --interval 1s "$id"
+  wait_until 50 test -s "$BATS_TEST_TMPDIR/behind.out"
   oci exec "$id" touch /dev/shm/go
   wait_until 300 grep -q '"type":"oom"' "$BATS_TEST_TMPDIR/behind.out"
   grep -q '^oom_kill [1-9]' "$at/memory.events"
