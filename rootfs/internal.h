@@ -97,6 +97,9 @@ struct guest {
 int guest_source(const struct guest *g, size_t i, uint64_t propagation);
 /* The stage as this namespace has it; hint as in struct rootfs_guest. (private.c) */
 int guest_open_stage(int hint);
+/* What is shared on the stage leaves its peers: the old root is taken off with all that is below it, and where that is shared, what is
+ * mounted below the clones inside would go, too (mount_namespaces(7), "umount propagation"). */
+int guest_part(const struct guest *g, struct error *err);
 int guest_mounts(const struct guest *g, struct error *err);
 /* guestfs.c: mount m, which is no bind, at a place that was looked up; then what mount(2) cannot say at once. */
 struct guest_place {

@@ -165,6 +165,7 @@ int rootfs_guest_mount(const struct rootfs_config *c, struct rootfs_guest *g, st
 		guest_devices,
 		guest_links,
 		guest_files,
+		guest_part,
 	};
 	auto_fd int stage = guest_open_stage(g->stage), root = -1;
 	struct guest guest = { .c = c, .stage = stage };

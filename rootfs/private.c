@@ -106,3 +106,24 @@ int rootfs_guest_private(const struct rootfs_config *c, struct error *err)
 	r = give_back(stage, &k);
 	return r < 0 ? err_sys(err, r, "give back the sources that are shared") : 0;
 }
+
+int guest_part(const struct guest *g, struct error *err)
+{
+	struct mount_attr alone = { .propagation = MS_PRIVATE };
+	char name[STAGE_NAME_SIZE];
+	size_t source = 0;
+
+	for (size_t i = 0; i < g->c->mounts.n; i++) {
+		const struct mount_item *m = &g->c->mounts.v[i];
+		int r = 0;
+
+		if (!mnt_is_source(m))
+			continue;
+		if (m->flags & (MS_SHARED | MS_SLAVE))
+			r = mount_setattr(g->stage, stage_source_name(source, name), AT_RECURSIVE, &alone, sizeof(alone));
+		source++;
+		if (r < 0 && errno != ENOENT)
+			return err_sys(err, -errno, "part from the source of %s", m->target);
+	}
+	return 0;
+}

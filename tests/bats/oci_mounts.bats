@@ -123,6 +123,17 @@ with_mounts() {
   done
 }
 
+@test "what is mounted below a source comes along, whatever the propagation" {
+  local o
+  for o in rprivate rslave rshared; do
+    bundle_sh 'ls /mnt/p/sub' ".root.readonly = false | $(mount_of /mnt/p bind "$src" rbind $o)"
+    with_mounts 'mount --bind "$src" "$src"; mount --make-shared "$src"; mount -t tmpfs t "$src/sub"; touch "$src/sub/before"
+      "$OCI" --root "$ROOT" run -b "$B" "$id"; [ -e "$src/sub/before" ]'
+    ok
+    prints before || { echo "$o"; return 1; }
+  done
+}
+
 @test "a shared mount of the container is seen outside" {
   bundle '"sh","-c","mount -t tmpfs t /mnt/p/sub && touch /mnt/p/sub/from-inside; sleep 1000"' ".root.readonly = false | $(mount_of /mnt/p bind "$src" rbind rshared)
     | .process.capabilities |= map_values(. + [\"CAP_SYS_ADMIN\"]) | .linux.rootfsPropagation = \"shared\""
