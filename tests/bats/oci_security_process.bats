@@ -175,10 +175,10 @@ caps_of() {
   refused listenerPath
   rm "$LISTENER"
   # takes the connection and the descriptor, and ends
-  python3 -c 'import socket,sys
-s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); c,_=s.accept(); m,f,_,_=socket.recv_fds(c,65536,4); print(len(f)); s.close()' "$LISTENER" > "$BATS_TEST_TMPDIR/fds" 3>&- &
+  python3 -c 'import os,socket,sys
+s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]+"-"); s.listen(); os.rename(sys.argv[1]+"-", sys.argv[1]); c,_=s.accept(); m,f,_,_=socket.recv_fds(c,65536,4); print(len(f)); s.close()' "$LISTENER" > "$BATS_TEST_TMPDIR/fds" 3>&- &
   background+=($!)
-  sleep 0.5
+  for _ in $(seq 100); do [[ ! -S "$LISTENER" ]] || break; sleep 0.1; done
   bound=20 oci run -b "$B" "$id"
   [[ $status -ne 0 && "$stderr" == *"not implemented"* && ! -e "$BASE/tmp/x" ]]
   [[ "$(cat "$BATS_TEST_TMPDIR/fds")" == 1 ]]
