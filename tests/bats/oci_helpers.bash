@@ -44,6 +44,8 @@ oci_down() {
   for c in $("$OCI" --root "$ROOT" list -q 2> /dev/null); do "$OCI" --root "$ROOT" delete -f "$c" || :; done
   if [[ -d $ROOT.runc ]]; then
     for c in $(runc --root "$ROOT.runc" list -q 2> /dev/null); do runc --root "$ROOT.runc" delete -f "$c" || :; done
+    # Of a run that failed it leaves empty cgroups of v1.
+    find /sys/fs/cgroup -maxdepth 2 -type d -name "${id}r" -exec rmdir {} + 2> /dev/null || :
   fi
   for p in "${mine[@]}"; do kill -KILL "$p" 2> /dev/null || :; done
   [[ -z "$(records)" ]] || { echo "left in the state folder: $(records)"; return 1; }
