@@ -20,7 +20,7 @@ static const struct dev_item default_devices[] = {
 static const struct link_item default_links[] = {
 	{ "/proc/self/fd", "/dev/fd" },	      { "/proc/self/fd/0", "/dev/stdin" },
 	{ "/proc/self/fd/1", "/dev/stdout" }, { "/proc/self/fd/2", "/dev/stderr" },
-	{ "pts/ptmx", "/dev/ptmx" },
+	{ "pts/ptmx", "/dev/ptmx" },	      { "/proc/kcore", "/dev/core" },
 };
 
 static const struct oci_word types[] = {

@@ -22,7 +22,7 @@ static void test_defaults(void **state unused)
 	} nodes[] = { { "/dev/null", 1, 3 },   { "/dev/zero", 1, 5 },	 { "/dev/full", 1, 7 },
 		      { "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 } };
 	static const char *const links[] = { "/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr",
-					     "/dev/ptmx" };
+					     "/dev/ptmx", "/dev/core" };
 	struct oci_config c = decode_section("");
 
 	assert_int_equal(c.rootfs.devices.n, ARRAY_SIZE(nodes));
@@ -60,7 +60,7 @@ static void test_configured(void **state unused)
 	assert_true(find(&c, "/dev/sda")->type == 'b');
 	oci_config_done(&c);
 	c = decode_section("'devices':[{'path':'/dev/ptmx','type':'c','major':5,'minor':2}]");
-	assert_int_equal(c.rootfs.links.n, 4);
+	assert_int_equal(c.rootfs.links.n, 5);
 	oci_config_done(&c);
 }
 
@@ -101,7 +101,7 @@ static void test_dev_of_host(void **state unused)
 			i ? "'mounts':[{'destination':'/dev','type':'tmpfs'}]"
 			  : "'mounts':[{'destination':'/dev/x','source':'/dev','type':'bind'}]");
 
-		assert_true(c.rootfs.devices.n == 6 && c.rootfs.links.n == 5);
+		assert_true(c.rootfs.devices.n == 6 && c.rootfs.links.n == 6);
 		oci_config_done(&c);
 	}
 }
