@@ -59,7 +59,8 @@ is_served() {
     [[ "$(arnia list -f json | jq -c '[.machines[] | {id, name, state, pid, addresses}] | sort_by(.id)')" == "$before" ]]
     is_served 8121
   done
-  run wait "$exec_pid"
+  status=0
+  wait "$exec_pid" || status=$?
   [[ "$status" -eq 8 ]]
   logs_go_on counts
   log_is_whole counts
@@ -187,7 +188,8 @@ resumed() {
   at_rest_with 2
   fds=$(ls "/proc/$(keeper_pid)/fd" | wc -l)
   for _ in $(seq 20); do reexec_keeper; done
-  run wait "$exec_pid"
+  status=0
+  wait "$exec_pid" || status=$?
   [[ "$status" -eq 9 ]]
   logs_go_on counts
   log_is_whole counts

@@ -265,7 +265,8 @@ EOF
   pid=$!
   wait_until 50 sh -c "$ARNIA_BIN/arnia exec gone ps | grep -q 'sleep 100000' "
   arnia rm -f gone
-  run wait "$pid"
+  status=0
+  wait "$pid" || status=$?
   [[ "$status" -ne 0 ]]
 }
 

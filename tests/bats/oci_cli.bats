@@ -325,7 +325,8 @@ VERBS_WITH_ID="create start run exec state kill delete ps pause resume update ev
   kill -0 "$sleeper"
   oci kill one
   [[ $status -eq 0 ]]
-  run wait "$sleeper"
+  status=0
+  wait "$sleeper" || status=$?
   sleeper=
   oci kill one
   says 1 "container not running"
@@ -344,7 +345,8 @@ VERBS_WITH_ID="create start run exec state kill delete ps pause resume update ev
   kill -0 "$sleeper"
   oci delete --force one
   [[ $status -eq 0 && ! -e $ROOT/one ]]
-  run wait "$sleeper"
+  status=0
+  wait "$sleeper" || status=$?
   [[ ! -d /proc/$sleeper ]]
   start_sleeper
   state one "$sleeper"
@@ -383,7 +385,8 @@ VERBS_WITH_ID="create start run exec state kill delete ps pause resume update ev
   [[ "$(jq -r .status <<< "$output")" == running ]]
   oci delete -f one
   [[ $status -eq 0 && ! -e $ROOT/one ]]
-  run wait "$sleeper"
+  status=0
+  wait "$sleeper" || status=$?
   [[ ! -d /proc/$sleeper ]]
   sleeper=
   # A container's folder is never a link.
@@ -492,7 +495,8 @@ make_cgroup() {
   oci pause one
   oci delete --force one
   [[ $status -eq 0 && ! -e $ROOT/one && ! -d $cgroup ]]
-  run wait "$sleeper" "$other"
+  status=0
+  wait "$sleeper" "$other" || status=$?
   sleeper=
 }
 

@@ -354,7 +354,8 @@ signal.pidfd_send_signal(fds[0], signal.SIGKILL)' "$1"
   kill -0 "$other"
   [[ "$(cat "$top/$id/cgroup.procs")" == "$other" && -z "$(ls -A "$ROOT")" ]]
   kill "$other"
-  run wait "$other"
+  status=0
+  wait "$other" || status=$?
   rmdir "$top/$id"
 }
 

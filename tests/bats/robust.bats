@@ -82,7 +82,8 @@ deaf() {
     in_time 30 rm -f slow
     rm "$ARNIA_ROOT/fail-at"
     [[ "$status" -eq 0 ]]
-    run wait "$starter"
+    status=0
+    wait "$starter" || status=$?
     [[ "$(cat "$BATS_TEST_TMPDIR/out")" == *"slow: it was removed while it was starting"* ]]
     run_arnia info slow
     one_line_error 3 slow
