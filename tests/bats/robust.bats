@@ -168,10 +168,11 @@ files_unlimited() {
   k=$(keeper_pid)
   prlimit --pid "$k" --nofile="$(awk '/^Max open files/ {print $5}' "/proc/$k/limits"):"
 }
-# Run machines until there is no room for another.
+# fill_up [NAME]: run machines until there is no room for another.
 fill_up() {
   for i in {1..30}; do
-    in_time 60 run -d --name "m$i" busybox sleep 100000
+    # shellcheck disable=SC2086
+    in_time 60 run -d ${1:+--name $1$i} busybox sleep 100000
     [[ "$status" -eq 0 ]] || return 0
   done
   echo "all of 30 started"
@@ -182,9 +183,10 @@ fill_up() {
   arnia run -d --name first busybox sleep 100000
   for left in 0 1 2 3 5 8 13; do
     files_left "$left"
-    fill_up
+    fill_up m
     one_line_error 125 "the keeper may have no more than"
-    in_time 60 run -d busybox sleep 100000
+    # a worker that has ended meanwhile leaves room
+    fill_up
     one_line_error 125 "the keeper may have no more than"
     in_time 60 exec first true
     one_line_error 125 "the keeper may have no more than"
