@@ -8,6 +8,8 @@ load images
 
 setup_file() {
   [[ -n ${ARNIA_VM:-} ]] || return 0
+  # ctr binds it where the network is the host's
+  [[ -e /etc/resolv.conf ]] || : > /etc/resolv.conf
   image_tar "$BATS_FILE_TMPDIR"
   timeout "$((60 * ${ARNIA_SLOW:-1}))" podman import -q "$BATS_FILE_TMPDIR/rootfs.tar" bb > /dev/null
   timeout "$((60 * ${ARNIA_SLOW:-1}))" podman save -q --format docker-archive -o "$BATS_FILE_TMPDIR/image.tar" localhost/bb

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2154
 # arnia-oci checkpoint and restore, with the criu that $ARNIA_CRIU names or PATH has.
-# test-host: plain systemd
+# test-host: plain
 bats_require_minimum_version 1.5.0
 
 ARNIA_BUILD=${ARNIA_BUILD:-$BATS_TEST_DIRNAME/../../build}
