@@ -121,13 +121,14 @@ void cgroup_undo(struct act *a)
 	struct error e = { 0 };
 	auto_fd int root = -1;
 
+	/* First: systemd waits long for what does not end at its TERM. */
+	if (a->cgroup >= 0 && cg_kill(a->cgroup, NULL) == 0)
+		cgroup_wait_empty(a->cgroup, KILL_MS, NULL);
 	if (a->record.scope && scope_run(&a->record, "stop", NULL, &e) < 0)
 		report(&a->call->g, REPORT_WARN, "scope %s is left: %s", a->record.scope, e.text);
 	if (!a->record.cgroup)
 		return;
 	root = cg_open_root(NULL);
-	if (a->cgroup >= 0 && cg_kill(a->cgroup, NULL) == 0)
-		cgroup_wait_empty(a->cgroup, KILL_MS, NULL);
 	if (root >= 0)
 		cg_remove(root, a->record.cgroup, NULL);
 }

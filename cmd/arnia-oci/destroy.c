@@ -112,8 +112,11 @@ int container_destroy(struct call *c, struct record *r, struct error *err)
 	if (code == 0)
 		code = kill_init(r, &init, err);
 	pidref_done(&init);
-	if (code == 0 && own)
+	/* One that is held up (traced, say) goes with the others. */
+	if ((code == 0 || code == -ETIMEDOUT) && own) {
+		err_clear(err);
 		code = empty_cgroup(r, err);
+	}
 	if (code == 0 && own)
 		code = drop_cgroup(r, err);
 	if (code < 0)
