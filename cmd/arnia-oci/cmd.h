@@ -121,7 +121,9 @@ int store_list(const char *root, struct arena *a, struct strv *ret, struct error
 void record_done(struct record *r);
 bool record_is_locked(const struct record *r); /* by another process */
 /* Process as it is now, by pid and start time and boot; status. A created container's init waits at its start socket: it is
- * created while ROOT/ID/start is there. PIDREF_NONE when stopped. */
+ * created while ROOT/ID/start is there, and creating while that has its first name. PIDREF_NONE when stopped. */
+#define STORE_CREATING "starting"
+#define STORE_START "start"
 int record_status(const struct record *r, enum oci_status *ret, struct pidref *ret_init, struct error *err);
 
 /* ---- record.c: what the kernel has of a container ---- */

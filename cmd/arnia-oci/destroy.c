@@ -100,20 +100,48 @@ static int drop_cgroup(const struct record *r, struct error *err)
 	return root < 0 ? root : cg_remove(root, r->cgroup, err);
 }
 
+/* All of a pid namespace ends with its first process. */
+static bool has_own_pidns(const struct record *r)
+{
+	auto_json json *config = record_config(r);
+	const json *at = NULL, *list = NULL;
+
+	if (!config || json_kind_of(config) != JSON_OBJECT || json_get_obj(config, "linux", &at, NULL) <= 0 ||
+	    json_get_arr(at, "namespaces", &list, NULL) <= 0)
+		return false;
+	for (size_t i = 0; i < json_len(list); i++) {
+		const char *type = NULL, *path = NULL;
+
+		if (json_get_str(json_at(list, i), "type", &type, NULL) > 0 && str_eq(type, "pid"))
+			return json_get_str(json_at(list, i), "path", &path, NULL) == 0 || str_is_empty(path);
+	}
+	return false;
+}
+
+static bool is_of_this_boot(const struct record *r)
+{
+	char boot[37];
+
+	return proc_boot_id(boot) == 0 && str_eq(boot, r->boot);
+}
+
 int container_destroy(struct call *c, struct record *r, struct error *err)
 {
 	struct pidref init = PIDREF_NONE;
 	struct error late = { 0 };
 	enum oci_status status = OCI_STOPPED;
-	bool own = r->cgroup && r->own_cgroup;
+	/* Of another boot, it is not ours any more. */
+	bool own = r->cgroup && r->own_cgroup && is_of_this_boot(r);
 	auto_fd int root = -1;
 	int code = record_status(r, &status, &init, err);
+	/* When its first process was over before, and all of its pid namespace with it, what is there now are strangers. */
+	bool kills = code == 0 && own && (init.fd >= 0 || !has_own_pidns(r));
 
 	if (code == 0)
 		code = kill_init(r, &init, err);
 	pidref_done(&init);
 	/* One that is held up (traced, say) goes with the others. */
-	if ((code == 0 || code == -ETIMEDOUT) && own) {
+	if ((code == 0 || code == -ETIMEDOUT) && kills) {
 		err_clear(err);
 		code = empty_cgroup(r, err);
 	}

@@ -120,7 +120,7 @@ static int process_from_flags(struct act *a, struct error *err)
 		a->config.sandbox.apparmor = opt_get(c, "apparmor");
 	if (opt_get(c, "process-label"))
 		a->config.sandbox.selinux = opt_get(c, "process-label");
-	r = user ? take_user(a, user, err) : 0;
+	r = user && *user ? take_user(a, user, err) : 0;
 	if (r == 0)
 		r = take_groups(a, &groups, err);
 	if (r == 0)
@@ -135,6 +135,9 @@ static int check_status(struct act *a, struct pidref *ret, struct error *err)
 
 	if (r < 0)
 		return r;
+	/* Its first process may still be in the host's root. */
+	if (status == OCI_CREATING)
+		return err_set_kind(err, -EBUSY, ERR_STATE, "cannot exec in a container that is being created");
 	if (status == OCI_STOPPED)
 		return err_set_kind(err, -ESRCH, ERR_STATE, "cannot exec in a stopped container");
 	if (status == OCI_PAUSED && !opt_has(a->call, "ignore-paused"))

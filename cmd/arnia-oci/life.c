@@ -18,7 +18,6 @@
 #include "lib/worker/hooks.h"
 #include "lib/worker/worker.h"
 
-#define START "start" /* socket of the created state, below the record's folder */
 
 void act_done(struct act *a)
 {
@@ -40,8 +39,10 @@ int exit_code_of(int status)
 int pid_file_write(const char *path, pid_t pid, struct error *err)
 {
 	auto_free char *dir = str_dup(path);
+	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
 	char text[16], *slash = strrchr(dir, '/');
 	auto_fd int fd = -1;
+	struct stat st;
 	int r;
 
 	if (slash)
@@ -49,8 +50,11 @@ int pid_file_write(const char *path, pid_t pid, struct error *err)
 	fd = open(!slash ? "." : *dir ? dir : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(err, -errno, "pid file %s", path);
+	/* It is replaced, and a device (/dev/null) is not to be. */
+	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
+		return err_set_kind(err, -EINVAL, ERR_USAGE, "pid file %s: there is something that is not a file", path);
 	snprintf(text, sizeof(text), "%d", pid);
-	r = file_write_atomic_at(fd, slash ? path + (slash - dir) + 1 : path, text, strlen(text), 0644, false, err);
+	r = file_write_atomic_at(fd, name, text, strlen(text), 0644, false, err);
 	return r < 0 ? (err_prefix(err, "pid file"), r) : 0;
 }
 
@@ -114,7 +118,7 @@ static int check_terminal(struct call *c, const struct oci_config *config, bool 
 
 static int listen_for_start(struct act *a, struct error *err)
 {
-	auto_free char *path = str_fmt("%s/%s/" START, a->call->g.root, a->record.id);
+	auto_free char *path = str_fmt("%s/%s/" STORE_CREATING, a->call->g.root, a->record.id);
 
 	a->start = sock_listen(path, SOCK_SEQPACKET, 0600, err);
 	if (a->start < 0)
@@ -230,6 +234,16 @@ static int create_pid_file(void *ctx, struct error *err)
 	return a->pid_file ? pid_file_write(a->pid_file, a->init.pid, err) : 0;
 }
 
+/* From here on it is created: until now it was neither to be started nor entered. */
+static int create_done(void *ctx, struct error *err)
+{
+	struct act *a = ctx;
+
+	return renameat(a->record.dir, STORE_CREATING, a->record.dir, STORE_START) < 0
+		       ? err_sys(err, -errno, "say that the container is created")
+		       : 0;
+}
+
 static const struct step create_list[] = {
 	{ "create:plan", NULL, create_plan, NULL },
 	{ "create:listen", NULL, create_listen, NULL },
@@ -237,6 +251,7 @@ static const struct step create_list[] = {
 	{ "create:record", NULL, create_record, NULL },
 	{ "create:worker", NULL, create_worker, NULL },
 	{ "create:pid-file", NULL, create_pid_file, NULL },
+	{ "create:done", NULL, create_done, NULL },
 };
 const struct steps create_steps = STEPS(create_list);
 
@@ -307,11 +322,13 @@ static void stop(const struct record *r)
 
 int container_start(struct call *c, struct record *r, const struct oci_config *config, struct error *err)
 {
-	int x = guest_release(r->dir, START, err);
+	int x = guest_release(r->dir, STORE_START, err);
 
+	if (x == -ECONNREFUSED)
+		return err_set_kind(err, -ESRCH, ERR_STATE, "cannot start a container that has stopped");
 	if (x < 0)
 		return x;
-	if (unlinkat(r->dir, START, 0) < 0 && errno != ENOENT)
+	if (unlinkat(r->dir, STORE_START, 0) < 0 && errno != ENOENT)
 		return err_sys(err, -errno, "remove the start socket");
 	x = hooks_run_of(c, r, config, OCI_POSTSTART, OCI_RUNNING, r->pid, err);
 	if (x < 0)

@@ -43,7 +43,7 @@ static int compile_filter(struct act *a, struct error *err)
 	/* Its flags were decoded with the rest. */
 	r = seccomp_compile_cached(&in, cache, &bytes, &s->seccomp_size, err);
 	if (r < 0)
-		return err_prefix(err, "linux.seccomp"), r;
+		return r;
 	s->seccomp = arena_dup(&a->config.arena, bytes, s->seccomp_size);
 	return 0;
 }

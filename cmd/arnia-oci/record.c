@@ -31,11 +31,11 @@ static bool is_frozen(const struct record *r)
 	return cg >= 0 && cg_read_events(cg, &ev) == 0 && ev.frozen;
 }
 
-static bool waits_for_start(const struct record *r)
+static bool has_socket(const struct record *r, const char *name)
 {
 	struct stat st;
 
-	return fstatat(r->dir, "start", &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return fstatat(r->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int record_status(const struct record *r, enum oci_status *ret, struct pidref *ret_init, struct error *err)
@@ -54,7 +54,10 @@ int record_status(const struct record *r, enum oci_status *ret, struct pidref *r
 	if (code < 0 && code != -ESRCH)
 		return err_sys(err, code, "process %d of container %.64s", (int)r->pid, r->id);
 	if (init.fd >= 0 && pidref_alive(&init))
-		status = is_frozen(r) ? OCI_PAUSED : waits_for_start(r) ? OCI_CREATED : OCI_RUNNING;
+		status = has_socket(r, STORE_CREATING) ? OCI_CREATING
+			 : is_frozen(r)			       ? OCI_PAUSED
+			 : has_socket(r, STORE_START)	       ? OCI_CREATED
+							       : OCI_RUNNING;
 	else
 		pidref_done(&init);
 	*ret = status;

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2154,SC2016
+# Acts of arnia-oci on one container at the same time, and what is not the container's any more.
+bats_require_minimum_version 1.5.0
+load helpers
+load oci_helpers
+
+setup_file() { oci_file_up; }
+teardown_file() { oci_file_down; }
+setup() { oci_up; }
+teardown() { oci_down; }
+
+status_is() {
+  [[ "$("$OCI" --root "$ROOT" state "$id" 2> /dev/null | jq -r .status)" == "$1" ]]
+}
+# stranger: a process of ours in the container's cgroup; its pid in $other
+stranger() {
+  sleep 1000 3>&- &
+  other=$!
+  mine+=("$other")
+  mkdir -p "$(cg_top)/$id"
+  echo "$other" > "$(cg_top)/$id/cgroup.procs"
+}
+end_stranger() {
+  kill "$other"
+  wait "$other" || true
+}
+
+@test "while its hooks run a container is being created: nobody enters or starts it" {
+  local creator
+  bundle '"sleep","1000"' '.hooks = {"createRuntime":[{"path":"/bin/sh","args":["sh","-c","until [ -e '"$BATS_TEST_TMPDIR"'/go ]; do sleep 0.05; done"]}]}'
+  "$OCI" --root "$ROOT" create -b "$B" "$id" < /dev/null > "$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
+  creator=$!
+  wait_until 100 status_is creating
+  oci exec "$id" ls /
+  [[ "$status" -eq 255 && "$stderr" == *"being created"* && -z "$output" ]]
+  touch "$BATS_TEST_TMPDIR/go"
+  wait "$creator"
+  status_is created
+  oci exec "$id" ls /bin/oci_aid
+  [[ "$status" -eq 0 && "$output" == /bin/oci_aid ]]
+  oci start "$id"
+  [[ "$status" -eq 0 ]]
+  status_is running
+}
+
+@test "create, delete, kill and exec of one id at once: no container without a record, none entered before it is one" {
+  local pids=() p
+  bundle '"sleep","1000"'
+  for act in 'create -b '"$B" start 'delete -f' 'kill' delete; do
+    (
+      exec 3>&-
+      end=$((SECONDS + 6))
+      while [[ $SECONDS -lt $end ]]; do
+        # shellcheck disable=SC2086,SC2046
+        timeout "$((20 * SLOW))" "$OCI" --root "$ROOT" $act "$id" $([[ $act != kill ]] || echo KILL) < /dev/null > /dev/null 2>&1 || :
+      done
+    ) &
+    pids+=($!)
+  done
+  (
+    exec 3>&-
+    end=$((SECONDS + 6))
+    while [[ $SECONDS -lt $end ]]; do
+      timeout "$((20 * SLOW))" "$OCI" --root "$ROOT" exec "$id" ls -d "$BATS_TEST_TMPDIR" < /dev/null >> "$BATS_TEST_TMPDIR/seen" 2> /dev/null || :
+    done
+  ) &
+  pids+=($!)
+  for p in "${pids[@]}"; do wait "$p"; done
+  [[ ! -s $BATS_TEST_TMPDIR/seen ]]
+  oci delete -f "$id"
+  [[ "$status" -eq 0 ]]
+  [[ ! -e $(cg_top)/$id ]]
+}
+
+@test "strangers in the cgroup of a container that is over are not killed" {
+  bundle '"true"'
+  oci run --keep -b "$B" "$id"
+  [[ "$status" -eq 0 ]]
+  stranger
+  oci delete "$id"
+  [[ "$status" -eq 1 && "$stderr" == *"processes live in it"* ]]
+  kill -0 "$other"
+  end_stranger
+  oci delete "$id"
+  [[ "$status" -eq 0 ]]
+}
+
+@test "a state of another boot: its cgroup's name is another's by now" {
+  bundle '"true"'
+  oci run --keep -b "$B" "$id"
+  jq '.boot = "00000000-0000-4000-8000-000000000000"' "$ROOT/$id/state.json" > "$BATS_TEST_TMPDIR/s"
+  cp "$BATS_TEST_TMPDIR/s" "$ROOT/$id/state.json"
+  stranger
+  status_is stopped
+  oci delete "$id"
+  [[ "$status" -eq 0 ]]
+  kill -0 "$other"
+  end_stranger
+  rmdir "$(cg_top)/$id"
+}
+
+@test "a pid file takes no device's place" {
+  bundle '"sleep","1000"'
+  mknod "$BATS_TEST_TMPDIR/null" c 1 3
+  oci create -b "$B" --pid-file "$BATS_TEST_TMPDIR/null" "$id"
+  [[ "$status" -eq 1 && "$stderr" == *"pid file"* && -c $BATS_TEST_TMPDIR/null && -z "$(records)" ]]
+}
