@@ -43,16 +43,17 @@ oci() {
 # config SCRIPT [FILTER]: the bundle runs it by sh; FILTER of jq changes the rest.
 config() {
   rm -f b/config.json
+  touch -d @0 b/rootfs/tmp/n
   oci spec -b b
   jq --arg script "$1" '.process.terminal = false | .process.args = ["sh", "-c", $script] | .root.readonly = false | '"${2:-.}" \
     b/config.json > b/config.new
   mv b/config.new b/config.json
 }
 
-# Counts in /tmp/n, and on.
-COUNTER='i=0; while :; do i=$((i+1)); echo $i > /tmp/n.new; busybox mv /tmp/n.new /tmp/n; sleep 0.1; done'
+# Counts in the time of /tmp/n, and on: whatever is open at the moment of a dump is there and as long as it was at a restore.
+COUNTER='i=0; while :; do i=$((i+1)); busybox touch -d @$i /tmp/n; sleep 0.1; done'
 count() {
-  cat b/rootfs/tmp/n 2> /dev/null || echo 0
+  stat -c %Y b/rootfs/tmp/n
 }
 counts_past() {
   [[ $(count) -gt $1 ]]
@@ -344,7 +345,7 @@ EOF
 }
 
 @test "a terminal: --shell-job of outside, one of its own without" {
-  config 'i=0; while :; do i=$((i+1)); echo $i > /tmp/n; echo at $i; sleep 0.1; done' '.process.terminal = true'
+  config 'i=0; while :; do i=$((i+1)); busybox touch -d @$i /tmp/n; echo at $i; sleep 0.1; done' '.process.terminal = true'
   script -qfc "$OCI --root $ROOT run -b b $ID" /dev/null < /dev/null > seen 2>&1 3>&- &
   wait_for counts_past 3
   checkpoint
