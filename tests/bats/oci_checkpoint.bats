@@ -44,6 +44,7 @@ oci() {
 config() {
   rm -f b/config.json
   touch -d @0 b/rootfs/tmp/n
+  chown --reference=b/rootfs/tmp b/rootfs/tmp/n
   oci spec -b b
   jq --arg script "$1" '.process.terminal = false | .process.args = ["sh", "-c", $script] | .root.readonly = false | '"${2:-.}" \
     b/config.json > b/config.new
