@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# test-host: plain
+# test-host: systemd
 # arnia-oci, verb by verb and option by option: the states of a container, what is refused in which, hooks, and the exit codes of runc.
 bats_require_minimum_version 1.5.0
 load oci_helpers
