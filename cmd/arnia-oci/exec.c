@@ -120,7 +120,7 @@ static int process_from_flags(struct act *a, struct error *err)
 		a->config.sandbox.apparmor = opt_get(c, "apparmor");
 	if (opt_get(c, "process-label"))
 		a->config.sandbox.selinux = opt_get(c, "process-label");
-	r = user && *user ? take_user(a, user, err) : 0;
+	r = user ? take_user(a, user, err) : 0;
 	if (r == 0)
 		r = take_groups(a, &groups, err);
 	if (r == 0)
