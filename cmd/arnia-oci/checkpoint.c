@@ -173,15 +173,9 @@ static int dump(struct checkpoint *p, struct error *err)
 /* As with runc: its life goes on in the images, and the id is free for the restored one. */
 static int leave(struct call *c, struct checkpoint *p, struct error *err)
 {
-	struct error hooks = { 0 };
-	int r;
-
 	if (opt_has(c, "leave-running") || opt_has(c, "pre-dump"))
 		return 0;
-	r = container_destroy(c, &p->record, err);
-	if (r == 0 && hooks_run_poststop(c, &p->record, &hooks) < 0)
-		report(&c->g, REPORT_WARN, "%s", hooks.text);
-	return r;
+	return container_delete(c, &p->record, err);
 }
 
 int cmd_checkpoint(struct call *c, struct error *err)

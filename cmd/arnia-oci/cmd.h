@@ -64,6 +64,7 @@ struct verb {
 	bool passes; /* operands behind the id are taken as they are */
 	unsigned min, max; /* operands, the id among them */
 };
+bool caller_is_root(void); /* load.c: root of the initial user namespace */
 extern const struct verb verbs[];
 extern const size_t n_verbs;
 extern const struct opt global_opts[];

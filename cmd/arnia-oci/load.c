@@ -24,11 +24,16 @@ static bool in_initial_userns(void)
 	       count == UINT32_MAX;
 }
 
+bool caller_is_root(void)
+{
+	return geteuid() == 0 && in_initial_userns();
+}
+
 bool caller_is_plain(const struct call *c)
 {
 	if (c->g.rootless >= 0)
 		return c->g.rootless || geteuid() != 0;
-	return geteuid() != 0 || !in_initial_userns();
+	return !caller_is_root();
 }
 
 static bool is_unified(void)

@@ -41,24 +41,11 @@ static int show_version(struct arena *a)
 	return fflush(stdout) ? ERR_FAILED : 0;
 }
 
-/* Root of another user namespace than the first one is a plain user. */
-static bool is_real_root(void)
-{
-	auto_free char *map = NULL;
-	unsigned inside = 1, outside = 1, count = 0;
-
-	if (geteuid() != 0)
-		return false;
-	if (file_read_at(AT_FDCWD, "/proc/self/uid_map", 65536, &map, NULL) < 0)
-		return true;
-	return sscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && outside == 0 && count == UINT32_MAX;
-}
-
 static const char *default_root(struct arena *a)
 {
 	const char *run = getenv("XDG_RUNTIME_DIR");
 
-	if (is_real_root())
+	if (caller_is_root())
 		return "/run/arnia-oci";
 	if (run && path_is_absolute(run))
 		return arena_fmt(a, "%s/arnia-oci", run);
