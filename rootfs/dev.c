@@ -23,16 +23,6 @@ static mode_t node_type(const struct dev_item *d)
 	}
 }
 
-static int clone_node(const struct guest *g, const struct dev_item *d, size_t source)
-{
-	int standard = stage_standard_device(d), fd = -ENOENT;
-	char name[STAGE_NAME_SIZE];
-
-	if (standard >= 0)
-		fd = mnt_clone(g->stage, stage_device_name(standard, name), false);
-	return fd == -ENOENT ? guest_source(g, source, 0) : fd;
-}
-
 /* By descriptor, because chmod(2) by name would follow what took the name meanwhile. */
 static int own_device(int parent, const char *name, const struct dev_item *d)
 {
@@ -65,15 +55,19 @@ static int make_device(const struct guest *g, const struct dev_item *d, const ch
 	return own_device(parent, name, d);
 }
 
-/* For what cannot be made in a user namespace: as this mount namespace has it from the host. */
-static int host_node(const struct guest *g, const struct dev_item *d, struct error *err)
+/* From the stage; without one, or for what cannot be made in a user namespace, as this mount namespace has it from the host. */
+static int clone_node(const struct guest *g, const struct dev_item *d, size_t source, struct error *err)
 {
 	int standard = stage_standard_device(d), fd = -ENOENT;
 	char name[STAGE_NAME_SIZE];
 
-	if (standard >= 0)
+	if (g->stage >= 0 && standard >= 0)
 		fd = mnt_clone(g->stage, stage_device_name(standard, name), false);
-	return fd < 0 ? stage_clone_device(d, err) : fd;
+	if (fd == -ENOENT && g->stage >= 0 && !d->make)
+		fd = guest_source(g, source, 0);
+	if (fd < 0 && (g->stage < 0 || d->make))
+		return stage_clone_device(d, err);
+	return fd < 0 ? err_sys(err, fd, "device %s", d->target) : fd;
 }
 
 static int bind_device(const struct guest *g, const char *path, int node, struct error *err)
@@ -98,11 +92,9 @@ static int place_device(const struct guest *g, const struct dev_item *d, size_t 
 	r = d->make ? make_device(g, d, path) : -EPERM;
 	if (r != -EPERM || d->type == 'p')
 		return r < 0 ? err_sys(err, r, "make device %s", path) : 0;
-	node = d->make ? host_node(g, d, err) : clone_node(g, d, source);
-	if (node < 0 && d->make)
-		return fd_steal(&node);
+	node = clone_node(g, d, source, err);
 	if (node < 0)
-		return err_sys(err, node, "device %s", d->target);
+		return fd_steal(&node);
 	return bind_device(g, path, node, err);
 }
 

@@ -44,6 +44,11 @@ int mnt_tmpfs(const char *const *options, uint64_t attrs);
 /* mapped.c: a user namespace that only holds these maps, for MOUNT_ATTR_IDMAP. Its descriptor. */
 int mapped_userns(const struct mount_item *m, struct error *err);
 
+/* place.c: a detached clone of the folder `path` and all that is mounted below it, private. */
+int plain_root(const char *path, struct error *err);
+/* The root in a mount namespace that was there before: attached, or found. *ret_id as in struct rootfs_guest. */
+int place_root(const struct rootfs_config *c, volatile uint64_t *ret_id, struct error *err);
+
 /* label.c: filesystem options `data` (or NULL) with the SELinux label of what is mounted; free(3) it. NULL when there is
  * nothing to say. */
 char *label_options(const struct rootfs_config *c, const char *fstype, const char *data);
@@ -90,11 +95,16 @@ int target_check_proc(const struct mount_item *m, const char *path, int fd, int 
 /* The steps of rootfs_guest_mount, each in the file of its name. */
 struct guest {
 	const struct rootfs_config *c;
-	int stage, root;
+	int stage, root; /* stage: -1 where there is none (ROOTFS_JOINED, ROOTFS_HERE) */
 	size_t n_binds; /* sources of mounts[] before those of devices[] */
 };
 /* Detached clone of the staged source i; 0 leaves its propagation. */
 int guest_source(const struct guest *g, size_t i, uint64_t propagation);
+/* Detached clone of the source of m by the guest itself, with all that it asks for. (sources.c) */
+int guest_clone_bind(const struct rootfs_config *c, const struct mount_item *m, struct error *err);
+/* Whose source comes by the stage: of a less privileged guest all. Else those that are to be peers or slaves of the host's mount, which those of the new
+ * namespace are not any more, and those with id maps. (sources.c) */
+bool stage_has_source(const struct rootfs_config *c, const struct mount_item *m);
 /* The stage as this namespace has it; hint as in struct rootfs_guest. (private.c) */
 int guest_open_stage(int hint);
 /* What is shared on the stage leaves its peers: the old root is taken off with all that is below it, and where that is shared, what is

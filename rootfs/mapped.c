@@ -38,12 +38,16 @@ static int write_map(int proc, const char *name, const struct id_map *v, size_t 
 	return r;
 }
 
-static int fill_userns(pid_t pid, const struct mount_item *m, struct error *err)
+static int fill_userns(int pidfd, const struct mount_item *m, struct error *err)
 {
+	/* We may be in a pid namespace that /proc is not of. */
+	pid_t pid = proc_pid_of(pidfd);
 	auto_fd int proc = -1, fd = -1;
 	char path[32];
 	int r;
 
+	if (pid < 0)
+		return err_sys(err, pid, "find the process that holds the id maps of %s", m->source);
 	snprintf(path, sizeof(path), "/proc/%d", pid);
 	proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (proc < 0 || !path_fd_is_fs(proc, PROC_SUPER_MAGIC))
@@ -59,7 +63,8 @@ static int fill_userns(pid_t pid, const struct mount_item *m, struct error *err)
 
 int mapped_userns(const struct mount_item *m, struct error *err)
 {
-	const struct proc_clone c = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD, .cgroup_fd = -1 };
+	auto_fd int pidfd = -1;
+	const struct proc_clone c = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD, .cgroup_fd = -1, .ret_pidfd = &pidfd };
 	int go[2], r;
 	pid_t pid;
 
@@ -69,7 +74,7 @@ int mapped_userns(const struct mount_item *m, struct error *err)
 	if (pid == 0)
 		hold(go);
 	r = pid < 0 ? err_sys(err, (int)pid, "make a user namespace for %s", m->source)
-		    : fill_userns(pid, m, err);
+		    : fill_userns(pidfd, m, err);
 	close(go[0]);
 	close(go[1]);
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)

@@ -114,9 +114,13 @@ static int mount_item(const struct guest *g, const struct mount_item *m, size_t 
 	if (m->kind == MOUNT_FS && !m->fstype && !(m->flags & MS_REMOUNT))
 		return err_set(err, -EINVAL, "mount %s: no filesystem type", m->target);
 	if (mnt_is_source(m)) {
-		source = guest_source(g, bind, bind_propagation(m));
-		if (source < 0)
+		bool staged = stage_has_source(g->c, m);
+
+		source = staged ? guest_source(g, bind, bind_propagation(m)) : guest_clone_bind(g->c, m, err);
+		if (source < 0 && staged)
 			return err_sys(err, source, "mount %s: source", m->target);
+		if (source < 0)
+			return source;
 	}
 	r = mount_on(g, m, source, err);
 	return r < 0 ? err_prefix(err, "mount %s", m->target) : 0;
@@ -142,7 +146,7 @@ int guest_mounts(const struct guest *g, struct error *err)
 
 /* What came with the root and was there before the clone(2) is locked to it (mount_namespaces(7)), so that
  * all is cloned or nothing. */
-static int attach_root(const struct rootfs_config *c, int stage, struct error *err)
+static int staged_root(const struct rootfs_config *c, int stage, struct error *err)
 {
 	auto_fd int root = -1;
 	int r = mnt_set(stage, false, 0, MS_PRIVATE, -1);
@@ -167,12 +171,12 @@ int rootfs_guest_mount(const struct rootfs_config *c, struct rootfs_guest *g, st
 		guest_files,
 		guest_part,
 	};
-	auto_fd int stage = guest_open_stage(g->stage), root = -1;
+	auto_fd int stage = c->place == ROOTFS_NEW ? guest_open_stage(g->stage) : -1, root = -1;
 	struct guest guest = { .c = c, .stage = stage };
 
-	if (stage < 0)
+	if (c->place == ROOTFS_NEW && stage < 0)
 		return err_sys(err, stage, "open the stage");
-	root = attach_root(c, stage, err);
+	root = stage >= 0 ? staged_root(c, stage, err) : place_root(c, g->attached, err);
 	if (root < 0)
 		return root;
 	guest.root = root;

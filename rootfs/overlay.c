@@ -350,23 +350,6 @@ static int overlay_root(const struct rootfs_config *c, int stage, int userns, st
 	return r;
 }
 
-/* As it is, with what is mounted below it. */
-static int plain_root(const char *path, struct error *err)
-{
-	auto_fd int fd = mnt_clone(AT_FDCWD, path, true);
-	struct stat st;
-	int r;
-
-	if (fd < 0)
-		return err_sys(err, fd, "root %s", path);
-	if (fstat(fd, &st) < 0)
-		return err_sys(err, -errno, "root %s", path);
-	if (!S_ISDIR(st.st_mode))
-		return err_sys(err, -ENOTDIR, "root %s", path);
-	r = mnt_set(fd, true, 0, MS_PRIVATE, -1);
-	return r < 0 ? err_sys(err, r, "make root %s private", path) : fd_steal(&fd);
-}
-
 int rootfs_mount_root(const struct rootfs_config *c, int stage, int userns, struct error *err)
 {
 	auto_fd int mount = -1;

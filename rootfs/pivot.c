@@ -19,3 +19,10 @@ int rootfs_guest_pivot(int root, struct error *err)
 		return err_sys(err, -errno, "enter /");
 	return 0;
 }
+
+int rootfs_guest_chroot(int root, struct error *err)
+{
+	if (fchdir(root) < 0 || chroot(".") < 0 || chdir("/") < 0)
+		return err_sys(err, -errno, "enter the root by chroot");
+	return 0;
+}

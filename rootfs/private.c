@@ -55,7 +55,7 @@ static int keep(const struct rootfs_config *c, int stage, struct kept *k)
 		if (!mnt_is_source(m))
 			continue;
 		k->fds[k->n++] = -1;
-		if (!(m->flags & (MS_SHARED | MS_SLAVE)))
+		if (!(m->flags & (MS_SHARED | MS_SLAVE)) || !stage_has_source(c, m))
 			continue;
 		fd = mnt_clone(stage, stage_source_name(k->n - 1, name), true);
 		/* Optional, and missing. */
@@ -91,7 +91,9 @@ int rootfs_guest_private(const struct rootfs_config *c, struct error *err)
 	auto_fd int stage = -1;
 	int r;
 
-	if (!has_kept(c))
+	if (c->place == ROOTFS_HERE)
+		return 0;
+	if (c->place == ROOTFS_JOINED || !has_kept(c))
 		return all_private(err);
 	stage = guest_open_stage(-1);
 	if (stage < 0)
@@ -113,7 +115,7 @@ int guest_part(const struct guest *g, struct error *err)
 	char name[STAGE_NAME_SIZE];
 	size_t source = 0;
 
-	for (size_t i = 0; i < g->c->mounts.n; i++) {
+	for (size_t i = 0; g->stage >= 0 && i < g->c->mounts.n; i++) {
 		const struct mount_item *m = &g->c->mounts.v[i];
 		int r = 0;
 

@@ -28,8 +28,14 @@ int rootfs_stage_bare(const char *run, struct error *err);
  * created with fsuid/fsgid at the range's base, MOUNT_ATTR_NODEV always, writability checked afterwards. Makes upper and work when missing, in one folder (0700). Returns an
  * O_PATH fd of the root, for the caller's own use. Before or after the clone, but before the child leaves for rootfs_guest_mount. */
 int rootfs_mount_root(const struct rootfs_config *c, int stage, int userns, struct error *err);
+/* For ROOTFS_JOINED and ROOTFS_HERE the root is a clone of lower[0] over itself. Detached, private; its descriptor, and in *ret_id the mount id that it
+ * will have (statx(2), STATX_MNT_ID). */
+int rootfs_clone_root(const char *path, uint64_t *ret_id, struct error *err);
+int rootfs_attach_root(int root, const char *path, struct error *err);
+/* Take it off with all that is mounted below it, if what lies at `path` in this mount namespace has that id. Undo and rm. */
+int rootfs_detach_root(const char *path, uint64_t id, struct error *err);
 /* Clone the source of each MOUNT_BIND and each device (open_tree(2)) in the host's mount namespace `host_mntns` (-1 = the caller's) and attach them below `stage`.
- * Flags are set here, recursively; idmapped where asked; a device's type and number are checked on the clone; a bind source may be file or folder. The working
+ * Those that the guest clones itself (c->direct) are left out. Flags are set here, recursively; idmapped where asked; a device's type and number are checked on the clone; a bind source may be file or folder. The working
  * directory is kept. An error on the way back from host_mntns leaves the process in the wrong namespace: exit. */
 int rootfs_stage_sources(const struct rootfs_config *c, int stage, int host_mntns, int userns, struct error *err);
 /* Remove upper and work of the folder `dir` (the parent of upper; it stays). Nothing there is success. Undo and rm. */
@@ -38,6 +44,7 @@ int rootfs_remove_layers(const char *dir, struct error *err);
 /* ---- guest half; the process is root of its own user namespace, single-threaded; `/` must not be shared ---- */
 struct rootfs_guest {
 	int stage; /* of this mount namespace; -1, or one inherited from the worker: the working directory is taken */
+	volatile uint64_t *attached; /* ROOTFS_JOINED: gets the root's mount id before it is attached, for whoever has to undo it; may be NULL */
 	int root_mount; /* set by rootfs_guest_mount: the root, attached in this namespace; closed by the caller */
 };
 /* Let nothing that is mounted here reach another namespace, nor the other way round, but for the sources of binds that are asked to be shared or
@@ -51,6 +58,8 @@ int rootfs_guest_mount(const struct rootfs_config *c, struct rootfs_guest *g, st
 int rootfs_guest_console(const struct rootfs_config *c, int root, uint16_t rows, uint16_t cols, int *ret_slave, struct error *err);
 /* pivot_root(".", "."), detach the old root (pivot_root(2) NOTES). */
 int rootfs_guest_pivot(int root, struct error *err);
+/* Instead of the pivot for ROOTFS_HERE: chroot(2), which a container with CAP_SYS_CHROOT can leave. */
+int rootfs_guest_chroot(int root, struct error *err);
 /* Instead of the pivot (c->no_pivot): the root is moved to / and entered by chroot(2). The old one stays below it, without its procfs and
  * sysfs. Weaker than a pivot: with CAP_SYS_CHROOT or CAP_SYS_ADMIN a container can come to the old root, or, in a user namespace, to a
  * procfs without masked paths. */

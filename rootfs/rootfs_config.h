@@ -49,6 +49,12 @@ struct file_item { /* small file of ours bound over the image's (hosts, resolv.c
 	size_t size;
 	uint32_t mode;
 };
+/* The mount namespace that the tree is made in. */
+enum rootfs_place {
+	ROOTFS_NEW, /* the container's own, made with it */
+	ROOTFS_JOINED, /* one that was there: root and sources are those of its paths, and the pivot changes the root of all in it */
+	ROOTFS_HERE, /* none: the caller's. Entered by chroot(2) */
+};
 struct rootfs_config {
 	/* overlay: lower[0] is the topmost. Without upper the root is a read-only (idmapped) bind of lower[0] (one layer) or an overlay without
 	 * upper. Absolute host paths. */
@@ -70,6 +76,9 @@ struct rootfs_config {
 	uint64_t propagation; /* MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, with MS_REC: of / inside at the end; 0 = private */
 	bool host_cgroups; /* no cgroup namespace of its own: a cgroup2 mount is a read-only bind of the host's */
 	bool no_pivot; /* the host's root is of the initial ramdisk: rootfs_guest_move */
+	bool direct; /* the guest has the host's rights, in no user namespace of its own: it clones sources itself */
+	enum rootfs_place place;
+	uint64_t root_id; /* ROOTFS_HERE: mount id of the root that is attached already (rootfs_clone_root) */
 	const char *mount_label; /* SELinux context= for what is mounted; NULL = none */
 };
 

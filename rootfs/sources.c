@@ -133,6 +133,28 @@ static int clone_bind(const struct mount_item *m, int userns, struct submounts *
 	return r < 0 ? err_sys(err, r, "set the options of %s", m->source) : fd_steal(&fd);
 }
 
+bool stage_has_source(const struct rootfs_config *c, const struct mount_item *m)
+{
+	if (!c->direct)
+		return true;
+	return c->place == ROOTFS_NEW && (m->flags & (MS_SHARED | MS_SLAVE) || has_own_maps(m));
+}
+
+int guest_clone_bind(const struct rootfs_config *c, const struct mount_item *m, struct error *err)
+{
+	/* All in a new namespace is private by now. */
+	bool as_it_is = c->place == ROOTFS_NEW && !m->shallow && !m->idmap && !mnt_attrs(m->flags);
+	auto_fd int fd = as_it_is ? clone_source(m, err) : clone_bind(m, -1, NULL, err);
+	int r;
+
+	if (fd < 0)
+		return fd_steal(&fd);
+	r = as_it_is ? change_more(m, fd) : 0;
+	if (r == 0 && m->flags & MS_UNBINDABLE)
+		r = mnt_set(fd, true, 0, MS_UNBINDABLE, -1);
+	return r < 0 ? err_sys(err, r, "set the options of %s", m->source) : fd_steal(&fd);
+}
+
 static int check_device(int fd, const struct dev_item *d, struct stat *ret_st, struct error *err)
 {
 	mode_t type = d->type == 'b' ? S_IFBLK : S_IFCHR;
@@ -233,10 +255,14 @@ static int clone_all(const struct rootfs_config *c, int userns, struct sources *
 {
 	for (size_t i = 0; i < c->mounts.n; i++) {
 		const struct mount_item *m = &c->mounts.v[i];
-		int fd;
+		int fd = -1;
 
 		if (!mnt_is_source(m))
 			continue;
+		if (!stage_has_source(c, m)) {
+			s->fds[s->n++] = -1;
+			continue;
+		}
 		fd = clone_bind(m, userns, &s->below[s->n], err);
 		if (fd < 0 && !m->optional)
 			return fd;

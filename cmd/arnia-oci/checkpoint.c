@@ -31,6 +31,9 @@ static int load(struct call *c, struct checkpoint *p, struct error *err)
 	p->was_paused = status == OCI_PAUSED;
 	if (status != OCI_RUNNING && status != OCI_PAUSED)
 		return err_set_kind(err, -EINVAL, ERR_STATE, "container cannot be checkpointed in %s state", oci_status_name(status));
+	if (p->record.root_id)
+		return err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED,
+				    "a container without a mount namespace of its own cannot be checkpointed: its mounts are the host's");
 	return config_of_record(c, &p->record, &p->config, err);
 }
 

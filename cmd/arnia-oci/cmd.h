@@ -103,6 +103,7 @@ struct record {
 	const char *owner; /* user name who made it */
 	const char *rootfs;
 	bool rootless, own_cgroup; /* the cgroup was made by us and goes with delete */
+	uint64_t root_id; /* mount id of the root that is attached over `rootfs` in our own mount namespace; 0 = none (rootfs_clone_root) */
 	bool rdt_made; /* so was the class of linux.intelRdt */
 	uint32_t uid; /* who made it */
 	struct strv streams; /* what its standard streams were at first ("pipe:[123]"); none of a terminal */

@@ -9,6 +9,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
 #include "lib/base/time.h"
+#include "rootfs/rootfs.h"
 
 #define END_WAIT_MS 10000 /* for what was killed: a process in the kernel may take its time */
 #define REFUSED_WAIT_MS 500
@@ -147,6 +148,9 @@ int container_destroy(struct call *c, struct record *r, struct error *err)
 	}
 	if (code == 0 && own)
 		code = drop_cgroup(r, err);
+	/* With all that was mounted below it in what is no namespace of its own. */
+	if (code == 0 && r->root_id && r->rootfs && is_of_this_boot(r))
+		code = rootfs_detach_root(r->rootfs, r->root_id, err);
 	if (code < 0)
 		return code;
 	/* A create that was killed before it knew whose it is. */

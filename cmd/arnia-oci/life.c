@@ -17,6 +17,7 @@
 #include "lib/base/time.h"
 #include "lib/worker/hooks.h"
 #include "lib/worker/worker.h"
+#include "rootfs/rootfs.h"
 
 
 void act_done(struct act *a)
@@ -181,6 +182,12 @@ static void warn_of(struct call *c, const struct oci_config *config)
 		report(&c->g, REPORT_WARN, "%s", config->warnings.v[i]);
 }
 
+static void root_undo(struct act *a)
+{
+	if (a->record.root_id)
+		rootfs_detach_root(a->record.rootfs, a->record.root_id, NULL);
+}
+
 void container_undo(struct act *a)
 {
 	struct error e = { 0 };
@@ -195,6 +202,7 @@ void container_undo(struct act *a)
 			;
 	if (a->hooked)
 		hooks_run_of(a->call, &a->record, &a->config, OCI_POSTSTOP, OCI_STOPPED, 0, &e);
+	root_undo(a);
 	cgroup_undo(a);
 	rdt_remove(&a->record, &a->config);
 	store_remove(a->call->g.root, &a->record, &e);
@@ -203,6 +211,23 @@ void container_undo(struct act *a)
 static int create_plan(void *a, struct error *err)
 {
 	return plan_create(a, err);
+}
+
+/* Without a mount namespace of its own: the record knows the mount before it is there. */
+static int create_root(void *ctx, struct error *err)
+{
+	struct act *a = ctx;
+	auto_fd int root = -1;
+	int r;
+
+	if (a->plan.rootfs.place != ROOTFS_HERE)
+		return 0;
+	root = rootfs_clone_root(a->record.rootfs, &a->record.root_id, err);
+	if (root < 0)
+		return root;
+	a->plan.rootfs.root_id = a->record.root_id;
+	r = store_save(&a->record, err);
+	return r == 0 ? rootfs_attach_root(root, a->record.rootfs, err) : r;
 }
 
 static int create_listen(void *a, struct error *err)
@@ -247,6 +272,7 @@ static int create_done(void *ctx, struct error *err)
 static const struct step create_list[] = {
 	{ "create:plan", NULL, create_plan, NULL },
 	{ "create:listen", NULL, create_listen, NULL },
+	{ "create:root", NULL, create_root, NULL },
 	{ "create:cgroup", NULL, create_cgroup, NULL },
 	{ "create:record", NULL, create_record, NULL },
 	{ "create:worker", NULL, create_worker, NULL },

@@ -115,6 +115,8 @@ static int split_userns(struct act *a, struct error *err)
 	if (!(s->namespaces & CLONE_NEWUSER))
 		return err_set_kind(err, -EPERM, ERR_PERM, "rootless container requires user namespaces");
 	s->namespaces &= ~(uint64_t)CLONE_NEWUSER;
+	/* The guest has no less rights there than its worker. */
+	a->plan.rootfs.direct = true;
 	return 0;
 }
 
@@ -131,19 +133,65 @@ static int check_host(const struct sandbox_config *s, struct error *err)
 	return r == 0 ? affinity_check(s->cpus_final, err) : r;
 }
 
-/* The mounts of the configuration would be made for all others in that namespace, and stay; when joined, its root would be exchanged
- * under them. */
-static int check_namespaces(const struct sandbox_config *s, struct error *err)
+static bool is_own_mntns(const char *path)
+{
+	struct stat a, b;
+
+	return stat(path, &a) == 0 && stat("/proc/self/ns/mnt", &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+static const char *joined_mntns(const struct sandbox_config *s)
 {
 	for (size_t i = 0; i < s->joins.n; i++)
 		if (s->joins.v[i].ns == CLONE_NEWNS)
-			return err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED,
-					    "linux.namespaces: a mount namespace is made, not joined: root and mounts of all others in %s would change",
-					    s->joins.v[i].path);
-	if (!(s->namespaces & CLONE_NEWNS))
-		return err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED,
-				    "linux.namespaces: a mount namespace is needed: without one the container's mounts would be the host's");
+			return s->joins.v[i].path;
+	return NULL;
+}
+
+/* Our own, by path, is as if none were named: a pivot there would take the host's root from under it. */
+static enum rootfs_place place_of(const struct sandbox_config *s)
+{
+	const char *joined = joined_mntns(s);
+
+	if (s->namespaces & CLONE_NEWNS)
+		return ROOTFS_NEW;
+	return joined && !is_own_mntns(joined) ? ROOTFS_JOINED : ROOTFS_HERE;
+}
+
+static bool joins(const struct sandbox_config *s, uint32_t ns)
+{
+	for (size_t i = 0; i < s->joins.n; i++)
+		if (s->joins.v[i].ns == ns)
+			return true;
+	return false;
+}
+
+/* Whoever is in a user namespace mounts only where that, or one below it, owns the mount namespace (mount_namespaces(7)). */
+static int check_place(const struct act *a, enum rootfs_place place, struct error *err)
+{
+	const struct sandbox_config *s = &a->config.sandbox;
+	const struct rootfs_config *c = &a->config.rootfs;
+
+	if (place != ROOTFS_NEW && s->namespaces & CLONE_NEWUSER)
+		return err_set_kind(err, -EINVAL, ERR_USAGE,
+				    "linux.namespaces: a new user namespace needs a new mount namespace: it has no rights in another one");
+	if (place == ROOTFS_HERE && joins(s, CLONE_NEWUSER))
+		return err_set_kind(err, -EINVAL, ERR_USAGE,
+				    "linux.namespaces: with a user namespace a mount namespace is needed, made or joined");
+	if (place == ROOTFS_HERE && (c->masked.n || c->readonly_paths.n))
+		return err_set_kind(err, -EINVAL, ERR_USAGE, "linux.%s: the mount namespace that is joined is the caller's own, and they would hide the host's",
+				    c->masked.n ? "maskedPaths" : "readonlyPaths");
 	return 0;
+}
+
+static void drop_join(struct sandbox_config *s, uint32_t ns)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->joins.n; i++)
+		if (s->joins.v[i].ns != ns)
+			s->joins.v[n++] = s->joins.v[i];
+	s->joins.n = n;
 }
 
 /* As runc has it: the old root is still there to propagate to. */
@@ -155,19 +203,29 @@ static int check_pivot(const struct act *a, struct error *err)
 	return 0;
 }
 
-static bool has_cgroupns(const struct sandbox_config *s)
+static bool is_of(const struct sandbox_config *s, uint32_t ns)
 {
-	for (size_t i = 0; i < s->joins.n; i++)
-		if (s->joins.v[i].ns == CLONE_NEWCGROUP)
-			return true;
-	return s->namespaces & CLONE_NEWCGROUP;
+	return s->namespaces & ns || joins(s, ns);
+}
+
+/* The tree: where it is made, and by whom. */
+static void plan_rootfs(struct act *a, enum rootfs_place place)
+{
+	struct plan *p = &a->plan;
+
+	p->rootfs = a->config.rootfs;
+	p->rootfs.place = place;
+	p->rootfs.direct = place != ROOTFS_NEW || !is_of(&p->sandbox, CLONE_NEWUSER);
+	p->rootfs.host_cgroups = !is_of(&p->sandbox, CLONE_NEWCGROUP);
+	p->rootfs.no_pivot = opt_has(a->call, "no-pivot");
 }
 
 int plan_create(struct act *a, struct error *err)
 {
 	struct plan *p = &a->plan;
 	const struct sandbox_config of_mounts = { .selinux = a->config.rootfs.mount_label };
-	int r = check_namespaces(&a->config.sandbox, err);
+	enum rootfs_place place = place_of(&a->config.sandbox);
+	int r = check_place(a, place, err);
 
 	if (r == 0)
 		r = check_pivot(a, err);
@@ -177,12 +235,12 @@ int plan_create(struct act *a, struct error *err)
 		r = lsm_check(&of_mounts, err);
 	if (r < 0)
 		return r;
+	if (place == ROOTFS_HERE)
+		drop_join(&a->config.sandbox, CLONE_NEWNS);
 	common(a, PLAN_START);
-	p->rootfs = a->config.rootfs;
-	p->rootfs.host_cgroups = !has_cgroupns(&p->sandbox);
+	plan_rootfs(a, place);
 	/* execCPUAffinity is for execs (runtime-spec config.md). */
 	p->sandbox.cpus_initial = p->sandbox.cpus_final = NULL;
-	p->rootfs.no_pivot = opt_has(a->call, "no-pivot");
 	p->halt = true;
 	p->hooks_create.v = a->config.hooks[OCI_CREATE_CONTAINER].v;
 	p->hooks_create.n = a->config.hooks[OCI_CREATE_CONTAINER].n;
@@ -236,6 +294,9 @@ int plan_exec(struct act *a, const struct pidref *init, struct error *err)
 	a->plain_user = geteuid() != 0 && ns & CLONE_NEWUSER;
 	s->joins.n = 0;
 	s->namespaces = a->plain_user ? ns & ~(uint64_t)CLONE_NEWUSER : ns;
+	/* What is in our mount namespace has a root of its own there. */
+	if (!(ns & CLONE_NEWNS))
+		a->plan.rootfs.place = ROOTFS_HERE;
 	/* The ids of the user are judged by the kernel. */
 	a->plan.rootfs.id_count = a->config.rootfs.id_count;
 	return compile_filter(a, err);

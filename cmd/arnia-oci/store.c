@@ -193,6 +193,8 @@ static json *state_of(const struct record *r)
 	json_add_str(j, "created", r->created);
 	json_add_str(j, "cgroup", r->cgroup);
 	json_add_bool(j, "ownCgroup", r->own_cgroup);
+	if (r->root_id)
+		json_add_u64(j, "rootMount", r->root_id);
 	json_add_bool(j, "rdtMade", r->rdt_made);
 	json_add_str(j, "scope", r->scope);
 	json_add_str(j, "owner", r->owner);
@@ -258,6 +260,7 @@ static int decode(const json *j, struct record *r, struct error *err)
 	    json_get_bool(j, "rootless", &r->rootless, err) < 0 ||
 	    json_get_bool(j, "ownCgroup", &r->own_cgroup, err) < 0 ||
 	    json_get_strv(j, "streams", &r->arena, &r->streams, err) < 0 ||
+	    json_get_u64(j, "rootMount", &r->root_id, err) < 0 ||
 	    json_get_bool(j, "rdtMade", &r->rdt_made, err) < 0)
 		return -EINVAL;
 	if (!str_eq(id, r->id))

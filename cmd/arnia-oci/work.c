@@ -58,6 +58,11 @@ static int join_one(struct create *c, const struct sandbox_join *j, struct error
 		c->w->userns = fd_steal(&fd);
 		return 0;
 	}
+	/* By the guest alone: paths of other namespaces, which may come after this one, are ours. */
+	if (j->ns == CLONE_NEWNS) {
+		c->w->mntns = fd_steal(&fd);
+		return 0;
+	}
 	if (setns(fd, (int)j->ns) == 0)
 		return 0;
 	/* One that belongs to the user namespace that is joined as well. */
@@ -122,6 +127,9 @@ static void undo_clone(void *ctx)
 	struct create *c = ctx;
 
 	child_end(&c->child, !c->plan->cgroup.reuse);
+	/* Nothing but our own end comes after this. */
+	if (c->w->mntns >= 0 && c->w->board->root_id && setns(c->w->mntns, CLONE_NEWNS) == 0)
+		rootfs_detach_root(c->plan->rootfs.lower.v[0], c->w->board->root_id, NULL);
 }
 
 static int create_adopt(void *ctx, struct error *err)
@@ -154,8 +162,12 @@ static int create_rootfs(void *ctx, struct error *err)
 {
 	struct create *c = ctx;
 	int userns = c->w->userns >= 0 ? c->w->userns : c->userns;
-	auto_fd int root = rootfs_mount_root(&c->plan->rootfs, c->w->stage, userns, err);
+	auto_fd int root = -1;
 
+	/* Then the guest makes all of it. */
+	if (c->plan->rootfs.place != ROOTFS_NEW)
+		return 0;
+	root = rootfs_mount_root(&c->plan->rootfs, c->w->stage, userns, err);
 	if (root < 0)
 		return root;
 	return rootfs_stage_sources(&c->plan->rootfs, c->w->stage, c->w->hostns, userns, err);
@@ -256,7 +268,7 @@ static int do_job(struct job *j, struct error *err)
 		r = worker_open_few(j->w, err);
 		return r < 0 ? r : exec_run(j, err);
 	}
-	r = worker_open(j->w, err);
+	r = j->plan->rootfs.place == ROOTFS_NEW ? worker_open(j->w, err) : worker_open_few(j->w, err);
 	return r < 0 ? r : create_run(j, err);
 }
 

@@ -32,6 +32,21 @@ int proc_pidfd_open(pid_t pid)
 	return fd < 0 ? -errno : (int)fd;
 }
 
+pid_t proc_pid_of(int pidfd)
+{
+	auto_free char *info = NULL;
+	char path[48];
+	const char *at;
+	int pid, r;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	r = (int)file_read_at(AT_FDCWD, path, 4096, &info, NULL);
+	if (r < 0)
+		return r;
+	at = strstr(info, "\nPid:");
+	return at && sscanf(at, "\nPid: %d", &pid) == 1 && pid > 0 ? pid : -ESRCH;
+}
+
 static int send_signal(int pidfd, int sig)
 {
 	return syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 ? -errno : 0;

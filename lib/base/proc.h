@@ -25,6 +25,8 @@ bool pidref_alive(const struct pidref *p); /* poll of the pidfd, no wait */
 int pidref_wait_status(const struct pidref *p, int *ret);
 int proc_start_time(pid_t pid, uint64_t *ret); /* 0 or -errno */
 int proc_pidfd_open(pid_t pid);
+/* The pid of a pidfd as the mounted /proc has it, which may be that of another pid namespace than the caller's (proc_pid_fdinfo(5)). -ESRCH. */
+pid_t proc_pid_of(int pidfd);
 
 struct proc_clone {
 	uint64_t flags; /* CLONE_NEW*, CLONE_PARENT, ... ; CLONE_PIDFD is implied when ret_pidfd is set */

@@ -20,7 +20,7 @@ CARRIES(struct mount_item, 120);
 CARRIES(struct dev_item, 48);
 CARRIES(struct link_item, 16);
 CARRIES(struct file_item, 32);
-CARRIES(struct rootfs_config, 184);
+CARRIES(struct rootfs_config, 192);
 CARRIES(struct id_map, 12);
 CARRIES(struct sandbox_rlimit, 32);
 CARRIES(struct sandbox_sysctl, 16);
@@ -29,7 +29,7 @@ CARRIES(struct sandbox_sched, 48);
 CARRIES(struct hook_item, 48);
 CARRIES(struct sandbox_config, 320);
 CARRIES(struct process_config, 80);
-CARRIES(struct plan, 992);
+CARRIES(struct plan, 1000);
 
 static void pack_value(struct pack *p, uint32_t *v, uint32_t least, uint32_t most)
 {
@@ -233,6 +233,9 @@ static void pack_rootfs(struct pack *p, struct rootfs_config *r)
 	pack_u64(p, &r->propagation);
 	pack_bool(p, &r->host_cgroups);
 	pack_bool(p, &r->no_pivot);
+	pack_value(p, (uint32_t *)&r->place, ROOTFS_NEW, ROOTFS_HERE);
+	pack_u64(p, &r->root_id);
+	pack_bool(p, &r->direct);
 	pack_str(p, &r->mount_label);
 }
 

@@ -16,7 +16,7 @@
 #include "rootfs/rootfs_config.h"
 
 #define PLAN_MAGIC 0x6e616c70u
-#define PLAN_VERSION 3u
+#define PLAN_VERSION 4u
 
 enum plan_kind {
 	PLAN_START = 1, /* make and start a container */

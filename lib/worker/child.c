@@ -120,6 +120,8 @@ static int join_and_clone(void *arg)
 
 	if (guest_forget(g, NULL) < 0 || (flags && setns(g->target, flags) < 0))
 		return enter_failed(g->w->board, 3, -errno);
+	if (g->root >= 0 && guest_enter_root(g) < 0)
+		return enter_failed(g->w->board, 3, -errno);
 	g->joined = true;
 	pid = proc_spawn(&e->args, &g->w->guest_stack, guest_run, g);
 	if (pid < 0)

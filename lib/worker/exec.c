@@ -68,6 +68,24 @@ static int exec_stdio(void *ctx, struct error *err)
 	return stdio_prepare(x->job, &x->io, err);
 }
 
+/* In the host's mount namespace, which its first process is in with a root of its own. Which process /proc/PID was is known by its life
+ * afterwards: the pid was not given to another one. */
+static int exec_root(void *ctx, struct error *err)
+{
+	struct exec *x = ctx;
+	const struct pidref init = { .fd = x->job->target };
+	pid_t pid = proc_pid_of(init.fd);
+	char path[32];
+
+	if (x->plan->rootfs.place != ROOTFS_HERE)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/root", pid);
+	x->guest.root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (pid < 0 || !pidref_alive(&init))
+		return not_running(err);
+	return x->guest.root < 0 ? err_sys(err, -errno, "open the container's root") : 0;
+}
+
 static int exec_allowance(void *ctx, struct error *err)
 {
 	struct exec *x = ctx;
@@ -107,16 +125,12 @@ static void come_back(void *ctx)
  * its top (cgroup-v2.rst, "No Internal Process Constraint"): the program then goes where init is. */
 static int cgroup_of_init(const struct exec *x, struct error *err)
 {
-	auto_free char *info = NULL, *text = NULL;
+	pid_t pid = proc_pid_of(x->job->target);
+	auto_free char *text = NULL;
 	char path[48];
 	const char *at;
-	int pid;
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", x->job->target);
-	if (file_read_at(AT_FDCWD, path, 4096, &info, err) < 0)
-		return err->code;
-	at = strstr(info, "\nPid:");
-	if (!at || sscanf(at, "\nPid: %d", &pid) != 1 || pid <= 0)
+	if (pid < 0)
 		return not_running(err);
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
 	if (file_read_at(AT_FDCWD, path, 65536, &text, err) < 0)
@@ -241,6 +255,7 @@ int exec_run(struct job *j, struct error *err)
 		j->pid = x.child.pid;
 	}
 	guest_done(&x.guest);
+	fd_close(&x.guest.root);
 	allowance_return(&x.allowance);
 	child_done(&x.child);
 	stdio_done(&x.io);
@@ -260,7 +275,14 @@ static int guest_join(void *ctx, struct error *err)
 	if (flags && setns(g->target, flags) < 0)
 		return errno == ESRCH ? not_running(err)
 				      : err_sys(err, -errno, "enter the container's namespaces");
+	if (!g->joined && g->root >= 0) {
+		int r = guest_enter_root(g);
+
+		if (r < 0)
+			return err_sys(err, r, "enter the container's root");
+	}
 	fd_close(&g->target);
+	fd_close(&g->root);
 	g->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return g->root < 0 ? err_sys(err, -errno, "open the container's root") : 0;
 }
@@ -269,6 +291,7 @@ static const struct step host_list[] = {
 	{ "exec:check", NULL, exec_check, NULL },
 	{ "exec:cgroup", NULL, exec_cgroup, NULL },
 	{ "exec:stdio", "standard streams", exec_stdio, NULL },
+	{ "exec:root", NULL, exec_root, NULL },
 	{ "exec:allowance", NULL, exec_allowance, NULL },
 	{ "exec:pidns", NULL, exec_pidns, come_back },
 	{ "exec:clone", NULL, exec_clone, undo_clone },

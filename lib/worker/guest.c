@@ -68,12 +68,19 @@ void guest_done(struct guest *g)
 	g->env = g->argv = NULL;
 }
 
-/* Its own, by number; what the caller preserves is beside. */
-static bool is_kept(const struct guest *g, int fd)
+#define N_OWN 9
+/* Its own descriptors; what the caller preserves is beside. */
+static void list_own(const struct guest *g, int own[N_OWN])
 {
-	const int own[] = { g->report, g->io[0], g->io[1], g->io[2], g->target, g->start, g->w->init };
+	const int fds[] = { g->report, g->io[0], g->io[1], g->io[2], g->target, g->start, g->w->init, g->w->mntns, g->root };
 
-	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+	_Static_assert(ARRAY_SIZE(fds) == N_OWN, "all of them");
+	memcpy(own, fds, sizeof(fds));
+}
+
+static bool is_kept(const struct guest *g, const int own[N_OWN], int fd)
+{
+	for (size_t i = 0; i < N_OWN; i++)
 		if (own[i] == fd)
 			return true;
 	return fd < 3 + (int)g->plan->process.preserve_fds;
@@ -84,13 +91,13 @@ static bool is_kept(const struct guest *g, int fd)
 int guest_forget(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
-	const int own[] = { g->report, g->io[0], g->io[1], g->io[2], g->target, g->start, g->w->init };
-	int top = 2;
+	int own[N_OWN], top = 2;
 
-	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+	list_own(g, own);
+	for (size_t i = 0; i < N_OWN; i++)
 		top = MAX(top, own[i]);
 	for (int fd = 3; fd <= top; fd++)
-		if (!is_kept(g, fd))
+		if (!is_kept(g, own, fd))
 			close(fd);
 	top = MAX(top, 2 + (int)g->plan->process.preserve_fds);
 	return close_range((unsigned)top + 1, ~0U, 0) < 0 ? err_sys(err, -errno, "close all descriptors of the host") : 0;
@@ -111,6 +118,11 @@ int guest_go(void *ctx, struct error *err)
 	return f.head.type == GUEST_GO
 		       ? 0
 		       : err_set(err, -EPROTO, "a frame of type %u where GO was expected", f.head.type);
+}
+
+int guest_enter_root(const struct guest *g)
+{
+	return fchdir(g->root) < 0 || chroot(".") < 0 ? -errno : 0;
 }
 
 /* EPERM: a user namespace whose maker had no right to change groups (user_namespaces(7), /proc/PID/setgroups). */

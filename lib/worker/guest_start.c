@@ -19,6 +19,16 @@ static int start_cgroupns(void *ctx, struct error *err)
 	return unshare(CLONE_NEWCGROUP) < 0 ? err_sys(err, -errno, "make a cgroup namespace") : 0;
 }
 
+/* As early as can be: from here on every path is one of that namespace, which setns(2) makes root and working directory of. */
+static int start_mntns(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+
+	if (g->plan->rootfs.place != ROOTFS_JOINED)
+		return 0;
+	return setns(g->w->mntns, CLONE_NEWNS) < 0 ? err_sys(err, -errno, "enter the mount namespace") : 0;
+}
+
 /* After GO: until then the worker's mounts have to arrive here. */
 static int start_private(void *ctx, struct error *err)
 {
@@ -30,7 +40,7 @@ static int start_private(void *ctx, struct error *err)
 static int start_mounts(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
-	struct rootfs_guest rg = { .stage = -1, .root_mount = -1 };
+	struct rootfs_guest rg = { .stage = -1, .root_mount = -1, .attached = &g->w->board->root_id };
 	int r = rootfs_guest_mount(&g->plan->rootfs, &rg, err);
 
 	g->root = rg.root_mount;
@@ -70,6 +80,10 @@ static int start_pivot(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
 
+	/* Now it is the root of all that are there. */
+	g->w->board->root_id = 0;
+	if (g->plan->rootfs.place == ROOTFS_HERE)
+		return rootfs_guest_chroot(g->root, err);
 	return g->plan->rootfs.no_pivot ? rootfs_guest_move(g->root, err) : rootfs_guest_pivot(g->root, err);
 }
 
@@ -101,6 +115,7 @@ static const struct step guest_list[] = {
 	{ "guest:forget", NULL, guest_forget, NULL },
 	{ "guest:go", NULL, guest_go, NULL },
 	{ "guest:cgroupns", NULL, start_cgroupns, NULL },
+	{ "guest:mntns", NULL, start_mntns, NULL },
 	{ "guest:private", NULL, start_private, NULL },
 	{ "guest:ids", NULL, guest_ids, NULL },
 	{ "guest:mounts", "rootfs", start_mounts, NULL },

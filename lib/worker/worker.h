@@ -52,6 +52,7 @@ struct board {
 	int32_t error; /* of child_clone's way into a cell: which call failed, and how */
 	int32_t failed;
 	int32_t pid, pidfd; /* the guest, when another cloned it */
+	uint64_t root_id; /* mount id of the root that the guest attached in a namespace of others, until it is the root of all there; 0 */
 	int32_t guest_pid; /* as the worker's pid namespace has it; set before GO */
 };
 struct worker {
@@ -63,6 +64,7 @@ struct worker {
 	int pidns;  /* its own, to come back to */
 	struct cg_program devices; /* of a start without devices of its own */
 	int userns, netns; /* the cell, made by a prepare job; -1 */
+	int mntns; /* of a guest that joins one (ROOTFS_JOINED); -1 */
 	struct proc_stack guest_stack, enter_stack;
 	volatile struct board *board;
 	bool staged;	/* a job attached mounts to the stage */
@@ -72,7 +74,7 @@ struct worker {
 };
 #define WORKER_NONE                                                                                             \
 	((struct worker){ .keeper = -1, .hostns = -1, .init = -1, .stage = -1, .cgroup = -1, .pidns = -1,       \
-			  .devices.fd = -1, .userns = -1, .netns = -1 })
+			  .devices.fd = -1, .userns = -1, .netns = -1, .mntns = -1 })
 
 /* ---- prestart.c: what a worker is before its first job ---- */
 /* Undumpable, default signals, umask 022. */
@@ -191,7 +193,7 @@ struct guest {
 	int target; /* exec: pidfd of the container's init */
 	bool joined; /* exec: it was born in all but the cgroup namespace */
 	int start; /* of a start that halts: its listening socket */
-	int root;   /* O_PATH of the container's root */
+	int root;   /* O_PATH of the container's root; of an exec -1 until it is entered, unless that takes a chroot (ROOTFS_HERE) */
 	int slave;  /* of the console, until it is taken */
 	struct sandbox_user user;
 	char *home, **env, **argv; /* kept for the worker, which frees what its guest could not */
@@ -216,6 +218,7 @@ int guest_exec_failed(const char *program, int error, struct error *err);
 /* Steps that start and exec share (guest.c). */
 int guest_forget(void *ctx, struct error *err);
 int guest_go(void *ctx, struct error *err);
+int guest_enter_root(const struct guest *g); /* chroot(2); 0 or -errno */
 int guest_ids(void *ctx, struct error *err);
 int guest_console(void *ctx, struct error *err);
 int guest_stdio(void *ctx, struct error *err);

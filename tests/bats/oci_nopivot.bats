@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# create and run --no-pivot, and namespaces that cannot be.
+# create and run --no-pivot.
 bats_require_minimum_version 1.5.0
 load ocibundle
 
@@ -51,15 +51,5 @@ looks_right() {
   configure '.linux.rootfsPropagation = "rprivate"'
   run --separate-stderr oci create --no-pivot --bundle "$BUNDLE" box
   one_line "linux.rootfsPropagation: a private root is not safe without pivot_root"
-  nothing_of_it
-}
-
-@test "a mount namespace that is joined, or none, is refused with the reason" {
-  configure '.linux.namespaces |= map(if .type == "mount" then .path = "/proc/self/ns/mnt" else . end)'
-  run --separate-stderr oci create --bundle "$BUNDLE" box
-  one_line "linux.namespaces: a mount namespace is made, not joined"
-  configure '.linux.namespaces |= map(select(.type != "mount")) | .linux.maskedPaths = [] | .linux.readonlyPaths = []'
-  run --separate-stderr oci create --bundle "$BUNDLE" box
-  one_line "linux.namespaces: a mount namespace is needed"
   nothing_of_it
 }

@@ -153,6 +153,7 @@ static void test_pidref(void **state)
 	assert_true(pidref_alive(&q));
 	pidref_done(&q);
 	assert_true(q.fd == -1 && q.pid == 0);
+	assert_int_equal(proc_pid_of(p.fd), pid);
 	/* The same pid, another time: another process. */
 	assert_int_equal(pidref_open(pid, p.start + 1, &q), -ESRCH);
 	assert_int_equal(q.fd, -1);
@@ -162,6 +163,7 @@ static void test_pidref(void **state)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_equal(pidref_open(pid, p.start, &q), -ESRCH);
 	assert_int_equal(pidref_open(pid, 0, &q), -ESRCH);
+	assert_int_equal(proc_pid_of(p.fd), -ESRCH);
 	pidref_done(&p);
 	pidref_done(&p);
 }

@@ -28,6 +28,9 @@ static struct plan *full_plan(struct unit_host *h)
 	p->process.groups = (struct strv){ groups, 2 };
 	p->net.mtu = 1400;
 	p->rootfs.mounts.v[0].copy_up = true;
+	p->rootfs.place = ROOTFS_HERE;
+	p->rootfs.root_id = 1ull << 40;
+	p->rootfs.direct = true;
 	p->sandbox.seccomp_flags = 4;
 	p->sandbox.oom_score_adj = INT32_MIN;
 	p->pool.s_addr = 0x0000d10a;
@@ -64,6 +67,8 @@ static void test_round_trip(void **state)
 	assert_string_equal(text, text2);
 	/* What print does not show. */
 	assert_int_equal(back->sandbox.seccomp_flags, 4);
+	assert_int_equal(back->rootfs.place, ROOTFS_HERE);
+	assert_true(back->rootfs.root_id == 1ull << 40 && back->rootfs.direct);
 	assert_int_equal((uintptr_t)back->sandbox.seccomp % 4, 0);
 	assert_true(back->sandbox.time_boot_ns == p->sandbox.time_boot_ns);
 	plan_free(p);
@@ -158,7 +163,7 @@ static void test_other_version(void **state)
 	(void)state;
 	bytes[4] = 77;
 	assert_int_equal(plan_decode(bytes, size, &back, &err), -EPROTO);
-	assert_string_equal(err.text, "the plan has version 77, this program reads version 3");
+	assert_string_equal(err.text, "the plan has version 77, this program reads version 4");
 	bytes[0] ^= 1;
 	assert_int_equal(plan_decode(bytes, size, &back, &err), -EPROTO);
 	assert_string_equal(err.text, "this is no plan");
