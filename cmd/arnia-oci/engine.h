@@ -40,6 +40,7 @@ bool caller_is_plain(const struct call *c); /* not root, or root of a user names
 int plan_create(struct act *a, struct error *err);
 /* A process in the container of a->record, whose init is `init`. */
 int plan_exec(struct act *a, const struct pidref *init, struct error *err);
+int has_stopped(struct error *err); /* -ESRCH, with what an exec says to that */
 int preserved_fds(struct call *c, struct process_config *p, struct error *err);
 
 /* cgroups.c: where the container's processes are to be. Made before the process (cgroupfs) or with it (systemd). */

@@ -2,6 +2,7 @@
 /* A further process in a container: the configuration's, changed by flags, or one of its own (--process). */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "lib/sandbox/sandbox.h"
 
 #define PROCESS_MAX (4u << 20)
+#define ENDING_MS 100
 
 static int process_from_file(struct act *a, const char *path, struct error *err)
 {
@@ -139,7 +141,7 @@ static int check_status(struct act *a, struct pidref *ret, struct error *err)
 	if (status == OCI_CREATING)
 		return err_set_kind(err, -EBUSY, ERR_STATE, "cannot exec in a container that is being created");
 	if (status == OCI_STOPPED)
-		return err_set_kind(err, -ESRCH, ERR_STATE, "cannot exec in a stopped container");
+		return has_stopped(err);
 	if (status == OCI_PAUSED && !opt_has(a->call, "ignore-paused"))
 		return err_set_kind(err, -EBUSY, ERR_STATE, "cannot exec in a paused container (use --ignore-paused to override)");
 	return 0;
@@ -238,6 +240,17 @@ static int end_of(struct act *a, struct error *err)
 	return r;
 }
 
+/* The new process was killed, or nobody is there to join: if that is because the container ends, it is said so. The first process of a pid
+ * namespace ends when all that it takes along are gone, ours too. */
+static int after_end(const struct pidref *init, int r, struct error *err)
+{
+	struct pollfd p = { .fd = init->fd, .events = POLLIN };
+
+	if (r != -ECHILD && r != -ESRCH)
+		return r;
+	return init->fd >= 0 && poll(&p, 1, ENDING_MS) > 0 ? has_stopped(err) : r;
+}
+
 int cmd_exec(struct call *c, struct error *err)
 {
 	struct act a = ACT_NONE;
@@ -261,6 +274,7 @@ int cmd_exec(struct call *c, struct error *err)
 		while (waitpid(a.init.pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
+	r = after_end(&init, r, err);
 	act_done(&a);
 	/* runc: what could not be run is 255, whatever it was. */
 	if (r < 0 && !c->exit_code)

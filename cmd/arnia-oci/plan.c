@@ -268,28 +268,43 @@ static const struct {
 	{ CLONE_NEWUTS, "uts" },   { CLONE_NEWIPC, "ipc" }, { CLONE_NEWCGROUP, "cgroup" }, { 0x80, "time" },
 };
 
-/* Not what the configuration says but what is: a namespace that is ours too cannot be joined (setns(2)). */
-static uint64_t namespaces_that_differ(pid_t pid)
+int has_stopped(struct error *err)
 {
-	uint64_t differ = 0;
+	return err_set_kind(err, -ESRCH, ERR_STATE, "cannot exec in a stopped container");
+}
 
+/* Not what the configuration says but what is: a namespace that is ours too cannot be joined (setns(2)). Of a process that ends, nothing
+ * is to be seen, which does not mean that it shares ours. */
+static int namespaces_that_differ(const struct pidref *init, uint64_t *ret, struct error *err)
+{
+	*ret = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		char own[32], other[48];
 		struct stat a, b;
 
 		snprintf(own, sizeof(own), "/proc/self/ns/%s", kinds[i].name);
-		snprintf(other, sizeof(other), "/proc/%d/ns/%s", pid, kinds[i].name);
-		if (stat(own, &a) == 0 && stat(other, &b) == 0 && (a.st_ino != b.st_ino || a.st_dev != b.st_dev))
-			differ |= kinds[i].ns;
+		snprintf(other, sizeof(other), "/proc/%d/ns/%s", init->pid, kinds[i].name);
+		/* A kernel without that kind. */
+		if (stat(own, &a) < 0)
+			continue;
+		if (stat(other, &b) < 0)
+			return errno == ENOENT || errno == ESRCH ? has_stopped(err)
+								 : err_sys(err, -errno, "namespaces of process %d", init->pid);
+		if (a.st_ino != b.st_ino || a.st_dev != b.st_dev)
+			*ret |= kinds[i].ns;
 	}
-	return differ;
+	/* Else its pid may have been another's. */
+	return pidref_alive(init) ? 0 : has_stopped(err);
 }
 
 int plan_exec(struct act *a, const struct pidref *init, struct error *err)
 {
 	struct sandbox_config *s = &a->plan.sandbox;
-	uint64_t ns = namespaces_that_differ(init->pid);
+	uint64_t ns;
+	int r = namespaces_that_differ(init, &ns, err);
 
+	if (r < 0)
+		return r;
 	common(a, PLAN_EXEC);
 	a->plain_user = geteuid() != 0 && ns & CLONE_NEWUSER;
 	s->joins.n = 0;

@@ -44,6 +44,27 @@ end_stranger() {
   status_is running
 }
 
+# What is not to be seen of a process that ends is not what it shares with the host: its exec ran there.
+@test "an exec while the container ends is in the container, or says that it is over" {
+  local i said=$BATS_TEST_TMPDIR/said seen=$BATS_TEST_TMPDIR/seen
+  bundle '"sleep","1000"'
+  for ((i = 0; i < 30; i++)); do
+    "$OCI" --root "$ROOT" create -b "$B" "$id" < /dev/null > /dev/null 2>&1 3>&-
+    "$OCI" --root "$ROOT" start "$id"
+    local pids=()
+    for _ in 1 2 3; do
+      timeout "$((20 * SLOW))" "$OCI" --root "$ROOT" exec "$id" readlink /proc/self/ns/mnt < /dev/null 3>&- >> "$seen" 2>> "$said" &
+      pids+=($!)
+    done
+    sleep "0.00$((i % 10))"
+    "$OCI" --root "$ROOT" kill "$id" KILL 2> /dev/null || :
+    wait "${pids[@]}" || :
+    "$OCI" --root "$ROOT" delete -f "$id"
+  done
+  run ! grep -F "$(readlink /proc/self/ns/mnt)" "$seen"
+  run ! grep -vFx "arnia-oci: cannot exec in a stopped container" "$said"
+}
+
 @test "create, delete, kill and exec of one id at once: no container without a record, none entered before it is one" {
   local pids=() p
   bundle '"sleep","1000"'
