@@ -63,10 +63,22 @@ static int run_end(struct act *a, struct error *err)
 	return r == -ENOENT ? 0 : r;
 }
 
+/* The process on the way into a user namespace that is joined was made our child (clone_in_cell), and is over. */
+static void reap_others(pid_t init)
+{
+	siginfo_t si = { 0 };
+
+	while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid > 0 && si.si_pid != init) {
+		waitpid(si.si_pid, NULL, 0);
+		si.si_pid = 0;
+	}
+}
+
 int container_foreground(struct act *a, struct error *err)
 {
 	int status = 0, r;
 
+	reap_others(a->init.pid);
 	fd_close(&a->record.lock);
 	if (a->master >= 0 && !opt_get(a->call, "console-socket"))
 		r = console_relay(a->master, &a->init, &status, err);

@@ -147,7 +147,18 @@ has_child() {
   oci exec "$id" id -u
   prints 0
   oci delete -f "$id"
+  # In the foreground, where nothing but the container's process is a child of it.
+  "$OCI" --root "$ROOT" run -b "$B" "$id" < /dev/null > /dev/null 2>&1 3>&- &
+  local runs=$!
+  wait_until 100 running
+  [[ "$(ps -o pid= --ppid "$runs" | tr -d ' ')" == "$(pid_of)" ]]
+  oci kill "$id" KILL
+  wait "$runs" || :
   oci delete -f "$id-a"
+}
+
+running() {
+  [[ "$("$OCI" --root "$ROOT" state "$id" 2> /dev/null | jq -r .status)" == running ]]
 }
 
 @test "time namespace: offsets of both clocks, made and joined" {
