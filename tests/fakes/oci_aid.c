@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What stands at the other ends of an OCI runtime in tests, and looks at what a shell cannot see:
- *   oci_aid fds SOCKET            takes one message: its text, then what each descriptor is, a line each
- *   oci_aid tty SOCKET [TEXT]     takes a terminal's master, types TEXT, and shows what comes until it is
- * closed oci_aid notify SOCKET ERRNO   takes a seccomp listener, shows its state, and answers each call with
- * ERRNO (0: let it go on) oci_aid look                  inside: session keyring, scheduler, I/O priority,
- * memory policy, parent death signal oci_aid open FILE FLAGS       inside: open(2) with FLAGS (r, w), and
- * what it says
+ *
+ *	oci_aid fds SOCKET		takes one message: its text, then what each descriptor is, a line each
+ *	oci_aid tty SOCKET [TEXT]	takes a terminal's master, types TEXT, and shows what comes until it is closed
+ *	oci_aid notify SOCKET ERRNO	takes a seccomp listener, shows its state, and answers each call with ERRNO
+ *					(0: let it go on)
+ *	oci_aid addfd SOCKET PATH FILE	the same; to an open(2) of PATH it answers with a descriptor of FILE, in one act, to others that
+ *					they go on. Says whether the caller was still there when its memory had been read
+ *	oci_aid drop SOCKET		takes a seccomp listener, and ends with the first call, which it does not answer
+ *	oci_aid look			inside: session keyring, scheduler, I/O priority, memory policy, parent death signal
+ *	oci_aid open FILE FLAGS		inside: open(2) with FLAGS (r, w), and what it says
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -107,31 +111,103 @@ static int relay_tty(const char *path, const char *typed)
 	return 0;
 }
 
-static int serve_filter(const char *path, int error)
+/* The listener, after its state is shown; -1 without one. */
+static int take_listener(const char *path)
 {
 	static struct message m;
-	struct seccomp_notif call;
 
 	take(wait_for_peer(path), &m);
 	printf("%s\n", m.text);
 	fflush(stdout);
-	if (!m.n_fds)
-		return 1;
-	for (;;) {
-		struct seccomp_notif_resp answer = {.error = -error,
-						    .flags = error ? 0 : SECCOMP_USER_NOTIF_FLAG_CONTINUE};
-		struct pollfd p = {.fd = m.fds[0], .events = POLLIN};
+	return m.n_fds ? m.fds[0] : -1;
+}
 
+/* Whether there is one, until nobody is left to call. */
+static int next_call(int listener, struct seccomp_notif *call)
+{
+	struct pollfd p = {.fd = listener, .events = POLLIN};
+
+	do {
 		if (poll(&p, 1, -1) < 0 || !(p.revents & POLLIN))
 			return 0;
-		memset(&call, 0, sizeof(call));
-		if (ioctl(m.fds[0], SECCOMP_IOCTL_NOTIF_RECV, &call) < 0)
-			continue;
+		memset(call, 0, sizeof(*call));
+	} while (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, call) < 0);
+	return 1;
+}
+
+static void answer_call(int listener, const struct seccomp_notif *call, int error)
+{
+	struct seccomp_notif_resp answer = {
+		.id = call->id, .error = -error, .flags = error ? 0 : SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+
+	ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+}
+
+static int serve_filter(const char *path, int error)
+{
+	struct seccomp_notif call;
+	int listener = take_listener(path);
+
+	if (listener < 0)
+		return 1;
+	while (next_call(listener, &call)) {
 		printf("call %d\n", call.data.nr);
 		fflush(stdout);
-		answer.id = call.id;
-		ioctl(m.fds[0], SECCOMP_IOCTL_NOTIF_SEND, &answer);
+		answer_call(listener, &call, error);
 	}
+	return 0;
+}
+
+/* seccomp_unotify(2): what was read is the caller's only if it is there still, afterwards. */
+static int read_path(int listener, const struct seccomp_notif *call, char *buf, size_t size)
+{
+	char mem[48];
+	int fd;
+	ssize_t n;
+
+	snprintf(mem, sizeof(mem), "/proc/%u/mem", call->pid);
+	fd = open(mem, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : pread(fd, buf, size - 1, (off_t)call->data.args[1]);
+	if (fd >= 0)
+		close(fd);
+	buf[n > 0 ? n : 0] = '\0';
+	return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &call->id);
+}
+
+static int serve_opens(const char *path, const char *name, const char *file)
+{
+	struct seccomp_notif call;
+	int listener = take_listener(path), given = open(file, O_RDONLY | O_CLOEXEC);
+
+	if (listener < 0 || given < 0)
+		return 1;
+	while (next_call(listener, &call)) {
+		struct seccomp_notif_addfd add = {.id = call.id,
+						  .flags = SECCOMP_ADDFD_FLAG_SEND,
+						  .srcfd = (uint32_t)given,
+						  .newfd_flags = O_CLOEXEC};
+		char asked[256];
+		int r = read_path(listener, &call, asked, sizeof(asked));
+
+		if (r < 0 || strcmp(asked, name) != 0) {
+			answer_call(listener, &call, 0);
+			continue;
+		}
+		r = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+		printf("valid, descriptor %d\n", r);
+		printf("afterwards %s\n",
+		       ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &call.id) < 0 ? strerrorname_np(errno) : "valid");
+		fflush(stdout);
+	}
+	return 0;
+}
+
+static int drop_listener(const char *path)
+{
+	struct seccomp_notif call;
+	int listener = take_listener(path);
+
+	return listener < 0 || !next_call(listener, &call);
 }
 
 static int look(void)
@@ -179,10 +255,14 @@ int main(int argc, char **argv)
 		return relay_tty(argv[2], argv[3]);
 	if (argc > 3 && strcmp(verb, "notify") == 0)
 		return serve_filter(argv[2], atoi(argv[3]));
+	if (argc > 4 && strcmp(verb, "addfd") == 0)
+		return serve_opens(argv[2], argv[3], argv[4]);
+	if (argc > 2 && strcmp(verb, "drop") == 0)
+		return drop_listener(argv[2]);
 	if (argc > 3 && strcmp(verb, "open") == 0)
 		return try_open(argv[2], argv[3]);
 	if (strcmp(verb, "look") == 0)
 		return look();
-	fprintf(stderr, "usage: oci_aid fds|tty|notify|look|open ...\n");
+	fprintf(stderr, "usage: oci_aid fds|tty|notify|addfd|drop|look|open ...\n");
 	return 2;
 }
