@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "lib/base/fd.h"
+#include "lib/base/file.h"
 #include "lib/base/path.h"
 #include "lib/base/proc.h"
 #include "lib/base/str.h"
@@ -20,20 +21,14 @@ static _Noreturn void hold(int go[2])
 	_exit(read(go[0], &byte, 1) < 0);
 }
 
-static int write_map(int proc, const char *name, const struct id_map *v, size_t n)
+static int write_map(int proc, const char *name, const struct id_map *v, size_t n, struct error *err)
 {
-	auto_fd int fd = openat(proc, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct strbuf text = { 0 };
-	ssize_t w;
 	int r;
 
-	if (fd < 0)
-		return -errno;
 	for (size_t i = 0; i < n; i++)
 		strbuf_addf(&text, "%u %u %u\n", v[i].inside, v[i].outside, v[i].count);
-	/* In one piece, or it is not taken (user_namespaces(7)). */
-	w = write(fd, strbuf_cstr(&text), text.len);
-	r = w < 0 ? -errno : 0;
+	r = file_write_ctl_at(proc, name, PROC_SUPER_MAGIC, strbuf_cstr(&text), err);
 	strbuf_done(&text);
 	return r;
 }
@@ -52,11 +47,11 @@ static int fill_userns(int pidfd, const struct mount_item *m, struct error *err)
 	proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (proc < 0 || !path_fd_is_fs(proc, PROC_SUPER_MAGIC))
 		return err_sys(err, proc < 0 ? -errno : -EXDEV, "open %s", path);
-	r = write_map(proc, "uid_map", m->uid_maps.v, m->uid_maps.n);
+	r = write_map(proc, "uid_map", m->uid_maps.v, m->uid_maps.n, err);
 	if (r == 0)
-		r = write_map(proc, "gid_map", m->gid_maps.v, m->gid_maps.n);
+		r = write_map(proc, "gid_map", m->gid_maps.v, m->gid_maps.n, err);
 	if (r < 0)
-		return err_sys(err, r, "write the id maps of %s", m->source);
+		return err_prefix(err, "id maps of %s", m->source), r;
 	fd = openat(proc, "ns/user", O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? err_sys(err, -errno, "open the id maps of %s", m->source) : fd_steal(&fd);
 }

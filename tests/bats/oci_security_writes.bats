@@ -127,6 +127,14 @@ T
   all_checked oom_score_adj ip_forward uid_map gid_map timens_offsets
 }
 
+@test "9: so it is with the maps of an idmapped mount" {
+  mkdir "$BATS_TEST_TMPDIR/volume"
+  bundle '"true"' ".mounts += [{\"destination\":\"/mnt\",\"type\":\"bind\",\"source\":\"$BATS_TEST_TMPDIR/volume\",\"options\":[\"bind\"],
+    \"uidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":10}],\"gidMappings\":[{\"containerID\":0,\"hostID\":2000,\"size\":10}]}]"
+  oci_traced run -b "$B" "$id"
+  all_checked uid_map gid_map
+}
+
 @test "9: so it is with limits, in create, update, pause, kill and delete" {
   has memory pids cpu
   bundle '"sleep","1000"' '.linux.resources += {memory:{limit:100000000},pids:{limit:50},cpu:{shares:512}}'
