@@ -294,6 +294,79 @@ cgroup_of() {
   prints ok
 }
 
+# one_program CGROUP: of bpftool's tree, or of our own look where there is no bpftool
+one_program() {
+  if [[ -x "$(command -v bpftool)" ]]; then
+    bpftool cgroup tree "$1" > "$BATS_TEST_TMPDIR/tree"
+    [[ $(grep -cE '^ *[0-9]+ +(cgroup_)?device ' "$BATS_TEST_TMPDIR/tree") -eq 1 ]] || { cat "$BATS_TEST_TMPDIR/tree"; return 1; }
+  fi
+  [[ $("$ARNIA_BUILD/tests/fakes/cgprogs" "$1" | wc -l) -eq 1 ]]
+}
+
+@test "one device program stands on the container's cgroup, whatever is done" {
+  local n
+  bundle '"sleep","1000"' '.linux.devices = [{"path":"/dev/k","type":"c","major":1,"minor":12,"fileMode":438}]'
+  oci create -b "$B" "$id"
+  ok
+  one_program "$at"
+  oci start "$id"
+  one_program "$at"
+  for n in r w rw; do
+    echo '{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":12,"access":"'$n'"}]}' > "$BATS_TEST_TMPDIR/r"
+    update -r "$BATS_TEST_TMPDIR/r"
+    one_program "$at"
+    oci exec "$id" oci_aid open /dev/k r
+    prints "$([[ $n == w ]] && echo EPERM || echo ENXIO)" # the last one counts, and no other
+    one_program "$at"
+  done
+  if grep -qw pids "$(cg_top)/cgroup.controllers"; then update --pids-limit 40; fi
+  oci pause "$id"
+  oci resume "$id"
+  one_program "$at"
+  # more rules than a program of the kernel's examples has, the last of which matters
+  jq -n '{devices: ([{allow:false,access:"rwm"}] + [range(300; 600) | {allow:true,type:"c",major:.,minor:5,access:"rw"}] + [{allow:true,type:"c",major:1,minor:12,access:"w"}])}' > "$BATS_TEST_TMPDIR/r"
+  update -r "$BATS_TEST_TMPDIR/r"
+  one_program "$at"
+  oci exec "$id" oci_aid open /dev/k w
+  prints ENXIO
+  oci exec "$id" oci_aid open /dev/k r
+  prints EPERM
+}
+
+@test "a cgroup that the container makes has no more devices than the container, not by a program of its own either" {
+  cp "$ARNIA_BUILD/tests/fakes/cgprogs" "$BATS_FILE_TMPDIR/rootfs/bin/"
+  bundle '"sleep","1000"' '.linux.devices = [{"path":"/dev/k","type":"c","major":1,"minor":12,"fileMode":438}] | .linux.resources.devices = [{"allow":false,"access":"rwm"}]
+    | .mounts |= map(if .destination == "/sys/fs/cgroup" then .options -= ["ro"] else . end)
+    | .process.capabilities |= map_values(["CAP_SYS_ADMIN","CAP_BPF","CAP_NET_ADMIN","CAP_PERFMON","CAP_MKNOD"])'
+  oci run -d -b "$B" "$id"
+  ok
+  oci exec "$id" sh -c 'mkdir /sys/fs/cgroup/wider && echo 0 > /sys/fs/cgroup/wider/cgroup.procs && cgprogs -a /sys/fs/cgroup/wider; oci_aid open /dev/k r; oci_aid open /dev/k w; rmdir /sys/fs/cgroup/wider; true'
+  # a program of its own may stand there (CAP_BPF is the host's here), but all on the way up have to agree
+  [[ $output == "load "*$'\nEPERM\nEPERM' ]]
+  if [[ $output == "load ok"* ]]; then [[ $output == *" ok"*" ok"* ]]; fi
+  # what it does to its own top takes nothing away
+  oci exec "$id" sh -c 'cgprogs -a /sys/fs/cgroup; oci_aid open /dev/k r; true'
+  [[ $output == *$'\nEPERM' ]]
+}
+
+@test "a block device of the host that is bound into a container without a rule stays closed, CAP_MKNOD or not" {
+  local node major minor
+  node=$(cat /sys/class/block/*/dev 2> /dev/null | head -n 1)
+  major=${node%:*} minor=${node#*:}
+  [[ -n "$node" ]] || major=7 minor=0
+  mknod "$BATS_TEST_TMPDIR/disk" b "$major" "$minor"
+  local bound=".mounts += [{\"destination\":\"/disk\",\"type\":\"bind\",\"source\":\"$BATS_TEST_TMPDIR/disk\",\"options\":[\"bind\"]}]"
+  local caps='.process.capabilities |= map_values(. + ["CAP_MKNOD","CAP_SYS_ADMIN","CAP_DAC_OVERRIDE"])'
+  local try="oci_aid open /disk r; oci_aid open /disk w; mknod /dev/disk b $major $minor && oci_aid open /dev/disk r; mount -o remount,dev /disk 2> /dev/null; oci_aid open /disk r; true"
+  inside "$try" "$bound | $caps"
+  prints $'EPERM\nEPERM\nEPERM\nEPERM'
+  inside "$try" "$bound"
+  prints $'EPERM\nEPERM\nEPERM' # no node of its own
+  # with a rule the kernel is asked
+  inside 'oci_aid open /disk r; true' "$bound | .linux.resources.devices = [{\"allow\":false,\"access\":\"rwm\"},{\"allow\":true,\"type\":\"b\",\"major\":$major,\"minor\":$minor,\"access\":\"r\"}]"
+  [[ $output != EPERM ]]
+}
+
 @test "events --stats: numbers of the kernel" {
   has memory pids cpu
   limited '{"memory":{"limit":67108864},"pids":{"limit":10}}'

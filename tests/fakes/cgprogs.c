@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The BPF device programs attached to each cgroup named, its parents' not counted: one name a line. */
+/*
+ * The BPF device programs of cgroups:
+ *
+ *	cgprogs CGROUP...	those that are attached to each, its parents' not counted: one name a line
+ *	cgprogs -a CGROUP	attach one that allows everything, in each of the ways there are; what came of it, a line each
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -53,8 +58,38 @@ static int print_programs(const char *path)
 	return r;
 }
 
+static int allow_all(const char *path)
+{
+	static const struct {
+		uint32_t flags;
+		const char *name;
+	} ways[] = { { 0, "alone" }, { BPF_F_ALLOW_OVERRIDE, "override" }, { BPF_F_ALLOW_MULTI, "multi" } };
+	const struct bpf_insn code[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
+					 { .code = BPF_JMP | BPF_EXIT } };
+	union bpf_attr load = { .prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
+				.insn_cnt = 2,
+				.insns = (uint64_t)(uintptr_t)code,
+				.license = (uint64_t)(uintptr_t)"GPL" };
+	int cg = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = bpf(BPF_PROG_LOAD, &load);
+
+	printf("load %s\n", fd < 0 ? strerrorname_np(errno) : "ok");
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		union bpf_attr attach = { .target_fd = (uint32_t)cg,
+					  .attach_bpf_fd = (uint32_t)fd,
+					  .attach_type = BPF_CGROUP_DEVICE,
+					  .attach_flags = ways[i].flags };
+
+		printf("%s %s\n", ways[i].name, bpf(BPF_PROG_ATTACH, &attach) < 0 ? strerrorname_np(errno) : "ok");
+	}
+	close(fd);
+	close(cg);
+	return cg < 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 3 && strcmp(argv[1], "-a") == 0)
+		return allow_all(argv[2]);
 	for (int i = 1; i < argc; i++)
 		if (print_programs(argv[i]) < 0)
 			return 1;
