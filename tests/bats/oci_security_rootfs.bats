@@ -143,6 +143,29 @@ mount_of() {
   finish_flip
 }
 
+@test "6: it stays hidden, a folder as well, while two containers share a /dev that is exchanged" {
+  local vol=$BATS_TEST_TMPDIR/vol n
+  image
+  echo hidden-word > "$R/secret"
+  mkdir -p "$R/hidden" "$vol/dev" "$vol/dev2"
+  echo hidden-word > "$R/hidden/file"
+  for n in dev dev2; do mknod -m 666 "$vol/$n/null" c 1 3; done
+  ln -sf /secret "$vol/dev2/null"
+  ln -s /hidden "$vol/dev2/tmpfs"
+  bundle '"sleep","100"' "$(mount_of bind "$vol" /vol rbind)"
+  oci run -d -b "$B" "$id-other"
+  ok
+  start_flip "$vol/dev" "$vol/dev2"
+  for _ in $(seq 30); do
+    bundle '"sh","-c","cat /secret /hidden/file; ls /hidden; echo ran"' \
+      ".mounts |= map(select(.destination | startswith(\"/dev\") | not)) | $(mount_of bind "$vol/dev" /dev rbind) | .linux.maskedPaths = [\"/secret\",\"/hidden\"]"
+    oci run -b "$B" "$id"
+    goes_or_is_refused
+    [[ "$output" != *hidden-word* && "$output" != *file* ]]
+  done
+  finish_flip
+}
+
 @test "7: /dev/console, /dev/pts and /dev/ptmx of the image as links: nothing is mounted behind them" {
   local name dev
   for name in console ptmx pts pts/0 tty; do
@@ -249,7 +272,8 @@ mount_of() {
     oci run -b "$B" "$id"
     refused
   done
-  for at in cpuinfo meminfo uptime stat loadavg diskstats swaps; do
+  for at in cpuinfo meminfo uptime stat loadavg diskstats swaps slabinfo sys/kernel/ns_last_pid; do
+    [[ -e "/proc/$at" ]] || continue # as the kernel was built
     bundle '"cat","/proc/'$at'"' "$(mount_of bind "$BATS_TEST_TMPDIR/file" "/proc/$at" bind ro)"
     oci run -b "$B" "$id"
     [[ "$output" == 1.0 ]]
@@ -277,6 +301,15 @@ mount_of() {
   bundle '"sh","-c","cat /proc/self/cgroup; mkdir /tmp/c; mount -t cgroup -o rdma c /tmp/c && echo MOUNTED; mount -t cgroup2 c /tmp/c && echo MOUNTED; unshare -Urm true && mount -t cgroup2 c /tmp/c && echo MOUNTED; true"'
   oci run -b "$B" "$id"
   [[ "$output" == *"0::/"* && "$output" != *MOUNTED* ]]
+  # root of a user namespace may mount, but not that
+  chown 200000:200000 "$BASE"
+  bundle '"sh","-c","mkdir /tmp/u; mount -t cgroup -o rdma c /tmp/u && echo MOUNTED v1; unshare -UrmC sh -c \"mount -t cgroup -o memory c /tmp/u\" && echo MOUNTED v1;
+    for f in /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sys/fs/binfmt_misc/register /proc/sysrq-trigger; do (echo x > $f) 2> /dev/null && echo WROTE $f; done; cat /proc/self/cgroup"' \
+    "$USERNS | .process.capabilities |= map_values(. + [\"CAP_SYS_ADMIN\"])"
+  oci run -b "$B" "$id"
+  chown 0:0 "$BASE"
+  [[ "$output" == "0::/"* || "$output" == *$'\n0::/'* ]]
+  [[ "$output" != *MOUNTED* && "$output" != *WROTE* ]]
 }
 
 @test "27: the cgroup tree is not writable without a cgroup namespace" {

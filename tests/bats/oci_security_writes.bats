@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck disable=SC2154
 # test-host: plain
-# What arnia-oci writes, seen by strace: a file of procfs or of a cgroup only after the kernel has said, of that very descriptor, that
-# it is one.
+# arnia-oci seen by strace: a file of procfs or of a cgroup is written only after the kernel has said, of that very descriptor, that it is
+# one; and a program's rights go in an order in which none comes back.
 bats_require_minimum_version 1.5.0
 load oci_helpers
 
@@ -29,7 +29,7 @@ CALLS=open,openat,openat2,creat,fstatfs,write,writev,pwrite64,pwritev,pwritev2,s
 traced() {
   n=$((n + 1))
   status=0
-  timeout "$((120 * SLOW))" strace -ff -y -s 200 -e trace=$CALLS -e signal=none -o "$BATS_TEST_TMPDIR/traces/$n" "$@" \
+  timeout "$((120 * SLOW))" strace -ff -y -s 200 -e trace="$CALLS" -e signal=none -o "$BATS_TEST_TMPDIR/traces/$n" "$@" \
     > "$BATS_TEST_TMPDIR/out" 2> "$BATS_TEST_TMPDIR/err" < /dev/null 3>&- || status=$?
   output=$(cat "$BATS_TEST_TMPDIR/out") stderr=$(cat "$BATS_TEST_TMPDIR/err")
   echo "$*: status $status: $stderr"
@@ -170,4 +170,35 @@ T
   traced setpriv --reuid $user --regid $user --clear-groups env -i PATH="$PATH" XDG_RUNTIME_DIR="$BATS_TEST_TMPDIR/run" "$base/arnia-oci" run -b "$B" "$id"
   ok
   all_checked uid_map gid_map setgroups oom_score_adj
+}
+
+# order: what the process did that became true(1), in short; repeats once
+order() {
+  local of
+  of=$(grep -l '^execve("/bin/true"' "$BATS_TEST_TMPDIR"/traces/*)
+  sed -n 's/.*PR_CAPBSET_DROP.*/bounds/p; s/^setgroups(0, \[\]).*/groups/p; s/^setresgid(1001,.*/gid/p; s/^setresuid(1000,.*/uid/p; s/^capset(.*/caps/p
+    s/.*SUID_DUMP_DISABLE) = 0/undumpable/p; s/.*PR_SET_NO_NEW_PRIVS, 1.*/nnp/p; s/^seccomp(SECCOMP_SET_MODE_FILTER.*/filter/p
+    s/^close_range(3, 4294967295, CLOSE_RANGE_CLOEXEC) *= 0/closed/p; s/^getcwd("\/.*/cwd/p; s/^execve("\/bin\/true".*/program/p' "$of" | uniq | xargs
+}
+
+@test "11: bounds, groups, ids, capabilities, no_new_privs, filter; every descriptor closed and the folder looked at before the program" {
+  local filter='.linux.seccomp = {defaultAction:"SCMP_ACT_ALLOW",syscalls:[{names:["getppid"],action:"SCMP_ACT_ERRNO"}]}' nnp want how
+  CALLS=prctl,setgroups,setresgid,setresuid,capset,seccomp,close_range,execve,getcwd
+  for nnp in true false; do
+    want="cwd bounds groups gid uid undumpable caps nnp closed filter program"
+    # it takes a capability that is dropped then
+    [[ $nnp == true ]] || want="cwd filter bounds groups gid uid undumpable caps closed program"
+    for how in run exec; do
+      rm -f "$BATS_TEST_TMPDIR"/traces/*
+      bundle "$([[ $how == run ]] && echo '"true"' || echo '"sleep","1000"')" "$filter | .process.noNewPrivileges = $nnp | .process.user = {uid: 1000, gid: 1001}"
+      if [[ $how == run ]]; then
+        oci_traced run -b "$B" "$id"
+      else
+        oci run -d -b "$B" "$id"
+        oci_traced exec --cwd /tmp "$id" true
+        oci delete -f "$id"
+      fi
+      [[ "$(order)" == "undumpable $want" ]] || { echo "$how, no_new_privs $nnp: $(order)"; return 1; }
+    done
+  done
 }
