@@ -184,6 +184,10 @@ int cmd_help(struct cli *c);
 int cmd_completion(struct cli *c);
 int help_verb(struct cli *c, const struct verb *v);
 
+/* ---- reach.c ---- */
+/* Warn of each volume in spec that other users of this host can get to. */
+void reach_warn(struct cli *c, const json *spec);
+
 /* ---- run_opts.c ---- */
 extern const struct opt_table machine_options;
 /* The Spec of arnia.varlink from the options and the arguments: image, then command. */

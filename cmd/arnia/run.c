@@ -42,6 +42,7 @@ static int take_answer(struct run *r, const json *reply, struct error *err)
  * and asks again. */
 static int ask(struct run *r, const char *method, bool more, int session, struct error *err)
 {
+	reach_warn(r->c, r->spec);
 	for (bool again = false;; again = true) {
 		auto_json json *p = json_new_obj(), *reply = NULL;
 		int code = cli_client(r->c, err);

@@ -600,6 +600,23 @@ END
   asked Run '.spec.tty == true and .spec.openStdin == true'
 }
 
+@test "a volume that other users of the host can get to is warned of" {
+  local open closed
+  open=$(mktemp -d /var/tmp/arnia-open.XXXXXX) closed=$(mktemp -d /var/tmp/arnia-closed.XXXXXX)
+  mkdir -m 700 "$open/data"
+  mkdir -m 777 "$closed/data"
+  chmod 755 "$open"
+  # its own mode is the machine's root's to change
+  cli create --name x -v "$open/data:/data" busybox
+  [[ $status -eq 0 && $stderr == "arnia: warning: -v $open/data: "*setuid* ]]
+  cli create --name x -v "$closed/data:/data" -v "$open/data:/ro:ro" -v "$open/data:/no:noidmap" --tmpfs /tmp busybox
+  [[ $status -eq 0 && $stderr != *setuid* ]]
+  cli --json-errors create --name x -v "$open/data:/data" busybox
+  [[ $status -eq 0 ]]
+  jq -e . <<< "$stderr"
+  rm -rf "$open" "$closed"
+}
+
 @test "options of run become the spec" {
   cd "$BATS_TEST_TMPDIR"
   mkdir -p data

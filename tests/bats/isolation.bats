@@ -61,6 +61,21 @@ inside() {
   [[ "$output" == 1000:1000 ]]
 }
 
+@test "what is made setuid inside is in folders that no user of the host can enter" {
+  local up tree
+  inside sh -c 'cp /bin/busybox /root/suid; chmod 4755 /root/suid; chmod 755 /root'
+  up=containers/$(arnia info -f json box | jq -r .id)/upper/root/suid
+  [[ "$(stat -c %u:%a "$ARNIA_ROOT/lib/$up")" == 0:4755 ]]
+  # Above the instance of a test all is closed: as seen from where nothing is.
+  for tree in "$up" templates/busybox/rootfs/bin/busybox; do
+    [[ -e "$ARNIA_ROOT/lib/$tree" ]]
+    run ! unshare -m --propagation private sh -ec 'mount --bind "$0" /mnt; ls "/mnt/$1" > /dev/null; setpriv --reuid 65534 --regid 65534 --clear-groups stat "/mnt/$1"' \
+      "$ARNIA_ROOT/lib" "$tree"
+    echo "$output"
+    [[ $output == *"Permission denied"* ]]
+  done
+}
+
 @test "the root filesystem is an overlay without devices, /proc and /sys as they should be" {
   run inside cat /proc/mounts
   grep -Eq '^overlay / overlay rw,nodev' <<< "$output"
