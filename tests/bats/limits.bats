@@ -161,14 +161,19 @@ events_of() {
   [[ "$(awk '$1 == "nr_throttled" {print $2}' "$cg/cpu.stat")" -gt 0 ]]
 }
 
+one_of_ours() {
+  "$ARNIA_FAKES/cgprogs" "$(cg_of "$1")" > "$BATS_TEST_TMPDIR/programs"
+  [[ "$(< "$BATS_TEST_TMPDIR/programs")" == arn_* && $(wc -l < "$BATS_TEST_TMPDIR/programs") -eq 1 ]]
+}
+
 @test "devices: one program of ours on the machine's cgroup, after a restart of the daemon too" {
   arnia run -d --name dev busybox sleep 100000
-  [[ "$("$ARNIA_FAKES/cgprogs" "$(cg_of dev)")" == arn_* ]]
+  one_of_ours dev
   kill -9 "$(daemon_pid)"
   arnia exec dev true
-  [[ "$("$ARNIA_FAKES/cgprogs" "$(cg_of dev)")" == arn_* ]]
+  one_of_ours dev
   arnia restart -t 0 dev
-  [[ "$("$ARNIA_FAKES/cgprogs" "$(cg_of dev)")" == arn_* ]]
+  one_of_ours dev
 }
 
 # in_cgroup MACHINE CMD...: the host's root, all its rights, but in the machine's cgroup: only the policy is in the way.
