@@ -109,6 +109,27 @@ teardown() {
   [[ ! -e "$ROOT/$id-x" ]]
 }
 
+@test "19: folders longer than a socket's name are no hindrance" {
+  local deep
+  deep=$BATS_TEST_TMPDIR/$(printf 'd%.0s' $(seq 90))/$(printf 'e%.0s' $(seq 90))
+  mkdir -p "$deep"
+  ROOT=$deep/root
+  oci create -b "$B" "$id"
+  ok
+  oci start "$id"
+  ok
+  [[ "$("$OCI" --root "$ROOT" state "$id" | jq -r .status)" == running ]]
+  oci delete -f "$id"
+  bundle '"sleep","100"' '.process.terminal = true'
+  (cd "$deep" && exec "$FAKES/oci_aid" fds ./s > "$BATS_TEST_TMPDIR/fds" 2>&1 3>&-) &
+  background+=($!)
+  for _ in $(seq 50); do [[ ! -S $deep/s ]] || break; sleep 0.1; done
+  oci run -d -b "$B" --console-socket "$deep/s" "$id"
+  ok
+  for _ in $(seq 50); do ! grep -q "^fd " "$BATS_TEST_TMPDIR/fds" || break; sleep 0.1; done
+  grep -x "text /dev/ptmx" "$BATS_TEST_TMPDIR/fds"
+}
+
 @test "20: a cgroup's path leads to no place outside, for run and for exec" {
   local top bad
   top=$(findmnt -nt cgroup2 -o TARGET | head -n 1)
