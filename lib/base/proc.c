@@ -29,6 +29,9 @@ int proc_pidfd_open(pid_t pid)
 {
 	long fd = syscall(SYS_pidfd_open, pid, 0);
 
+	/* A number that only a process group or a session has any more: older kernels say EINVAL (Linux 6.1). */
+	if (fd < 0 && errno == EINVAL && pid > 0)
+		return -ESRCH;
 	return fd < 0 ? -errno : (int)fd;
 }
 

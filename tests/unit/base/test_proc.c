@@ -46,6 +46,36 @@ static void test_clone(void **state)
 	assert_int_equal(pidref_kill(&p, SIGTERM), -ESRCH);
 }
 
+/* The number of a process that is gone, which its group still has. */
+static void test_pid_of_a_group(void **state)
+{
+	struct pidref p = PIDREF_NONE;
+	int ends[2], status;
+	pid_t leader;
+	char c;
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	leader = fork();
+	if (leader == 0) {
+		setpgid(0, 0);
+		if (fork() == 0) {
+			close(ends[1]);
+			(void)!read(ends[0], &c, 1);
+		}
+		_exit(0);
+	}
+	close(ends[0]);
+	assert_int_equal(waitpid(leader, &status, 0), leader);
+	assert_int_equal(kill(-leader, 0), 0);
+	assert_int_equal(proc_pidfd_open(leader), -ESRCH);
+	assert_int_equal(pidref_open(leader, 0, &p), -ESRCH);
+	assert_int_equal(p.fd, -1);
+	assert_int_equal(proc_pidfd_open(0), -EINVAL);
+	assert_int_equal(proc_pidfd_open(-1), -EINVAL);
+	close(ends[1]);
+}
+
 static void test_clone_errors(void **state)
 {
 	int fd = 77;
@@ -387,7 +417,8 @@ static void test_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_clone), cmocka_unit_test(test_clone_errors), cmocka_unit_test(test_spawn),
+		cmocka_unit_test(test_clone), cmocka_unit_test(test_pid_of_a_group),
+		cmocka_unit_test(test_clone_errors), cmocka_unit_test(test_spawn),
 		cmocka_unit_test(test_stack_ends), cmocka_unit_test(test_pidref), cmocka_unit_test(test_start_time),
 		cmocka_unit_test(test_wait_status), cmocka_unit_test(test_identity), cmocka_unit_test(test_nofile),
 		cmocka_unit_test(test_fail_at),
