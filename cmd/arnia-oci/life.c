@@ -350,7 +350,7 @@ int container_start(struct call *c, struct record *r, const struct oci_config *c
 {
 	int x = guest_release(r->dir, STORE_START, err);
 
-	if (x == -ECONNREFUSED)
+	if (x == -ECONNREFUSED || x == -ECONNRESET)
 		return err_set_kind(err, -ESRCH, ERR_STATE, "cannot start a container that has stopped");
 	if (x < 0)
 		return x;

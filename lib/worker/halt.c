@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The OCI state "created": a guest that has done all but its program, and waits at a socket for whoever starts it. */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -49,19 +50,33 @@ static int connect_to(int dir, const char *name, struct error *err)
 	return fd_steal(&s);
 }
 
+/* When it ends, whether it had our word still unread, or the connection: said once (unix(7)), and frame_recv passes it over. */
+static bool ended_unheard(int s)
+{
+	struct pollfd p = { .fd = s, .events = POLLIN };
+	int code = 0;
+	socklen_t n = sizeof(code);
+
+	while (poll(&p, 1, -1) < 0 && errno == EINTR)
+		;
+	return getsockopt(s, SOL_SOCKET, SO_ERROR, &code, &n) == 0 && code == ECONNRESET;
+}
+
 int guest_release(int start_dir, const char *name, struct error *err)
 {
 	auto_fd int s = connect_to(start_dir, name, err);
 	int r = s < 0 ? s : frame_send(s, GUEST_MAGIC, GUEST_GO, 0, NULL, 0, NULL, 0);
 	struct frame f;
+	bool unheard;
 
 	if (s < 0)
 		return s;
 	if (r < 0)
 		return err_sys(err, r, "let the process go");
+	unheard = ended_unheard(s);
 	r = frame_recv(s, GUEST_MAGIC, &f, 0);
 	if (r == 0)
-		return 0;
+		return unheard ? err_set(err, -ECONNRESET, "the process ended before it was started") : 0;
 	if (r < 0)
 		return err_sys(err, r, "hear from the process");
 	r = guest_take_error(&f, err);

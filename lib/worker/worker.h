@@ -181,7 +181,7 @@ enum guest_frame {
 	GUEST_HALTED, /* waits at its start socket; the worker's part is done */
 };
 /* Between a `start` and a guest that halts: one connection of the start socket. GO is sent, then the end of the connection says
- * that the program runs; else an error frame comes first (GUEST_ERROR). */
+ * that the program runs; else an error frame comes first (GUEST_ERROR). -ECONNREFUSED, -ECONNRESET: it ended before it had heard of it. */
 int guest_release(int start_dir, const char *name, struct error *err);
 struct guest {
 	struct worker *w;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2154,SC2016
+# test-host: plain
 # Acts of arnia-oci on one container at the same time, and what is not the container's any more.
 bats_require_minimum_version 1.5.0
 load helpers
@@ -10,9 +11,6 @@ teardown_file() { oci_file_down; }
 setup() { oci_up; }
 teardown() { oci_down; }
 
-status_is() {
-  [[ "$("$OCI" --root "$ROOT" state "$id" 2> /dev/null | jq -r .status)" == "$1" ]]
-}
 # stranger: a process of ours in the container's cgroup; its pid in $other
 stranger() {
   sleep 1000 3>&- &
@@ -31,17 +29,17 @@ end_stranger() {
   bundle '"sleep","1000"' '.hooks = {"createRuntime":[{"path":"/bin/sh","args":["sh","-c","until [ -e '"$BATS_TEST_TMPDIR"'/go ]; do sleep 0.05; done"]}]}'
   "$OCI" --root "$ROOT" create -b "$B" "$id" < /dev/null > "$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
   creator=$!
-  wait_until 100 status_is creating
+  wait_until 100 is_status creating
   oci exec "$id" ls /
   [[ "$status" -eq 255 && "$stderr" == *"being created"* && -z "$output" ]]
   touch "$BATS_TEST_TMPDIR/go"
   wait "$creator"
-  status_is created
+  is_status created
   oci exec "$id" ls /bin/oci_aid
   [[ "$status" -eq 0 && "$output" == /bin/oci_aid ]]
   oci start "$id"
   [[ "$status" -eq 0 ]]
-  status_is running
+  is_status running
 }
 
 # What is not to be seen of a process that ends is not what it shares with the host: its exec ran there.
@@ -113,12 +111,33 @@ end_stranger() {
   jq '.boot = "00000000-0000-4000-8000-000000000000"' "$ROOT/$id/state.json" > "$BATS_TEST_TMPDIR/s"
   cp "$BATS_TEST_TMPDIR/s" "$ROOT/$id/state.json"
   stranger
-  status_is stopped
+  is_status stopped
   oci delete "$id"
   [[ "$status" -eq 0 ]]
   kill -0 "$other"
   end_stranger
   rmdir "$(cg_top)/$id"
+}
+
+@test "a container that is killed before it heard of its start has not started" {
+  bundle '"sleep","1000"'
+  oci create -b "$B" "$id"
+  ok
+  kill -STOP "$(pid_of)"
+  behind timeout "$((60 * SLOW))" "$OCI" --root "$ROOT" start "$id"
+  wait_until 50 is_asked
+  kill -KILL "$(pid_of)"
+  status=0
+  wait "$behind" || status=$?
+  stderr=$(cat "$BATS_TEST_TMPDIR/behind.err")
+  says 1 "cannot start a container that has stopped"
+  is_status stopped
+  oci delete "$id"
+  ok
+}
+# A connection waits at its start socket.
+is_asked() {
+  ss -xlH | awk '$3 > 0 { print "socket:[" $6 "]" }' | grep -qxF "$(readlink "/proc/$(pid_of)"/fd/* | grep ^socket)"
 }
 
 @test "a pid file takes no device's place" {
