@@ -95,6 +95,61 @@ static void test_damaged(void **state)
 	}
 }
 
+/* All that there is to read, bounded; of a copy with an exact end, for the sanitizer. */
+static size_t read_all(const char *s, size_t n)
+{
+	char *copy = malloc(n + 1);
+	struct msg_reader r;
+	struct msg_field f;
+	size_t fields = 0;
+
+	memcpy(copy, s, n);
+	r = reader(copy, n);
+	while (msg_next(&r, &f)) {
+		const uint8_t *end = (const uint8_t *)copy + n;
+
+		assert_true(r.at <= end);
+		assert_true(!f.p || (f.p >= (const uint8_t *)copy && f.n <= (size_t)(end - f.p)));
+		fields++;
+		assert_true(fields <= n);
+	}
+	free(copy);
+	return fields;
+}
+
+/* Cut anywhere, the fields before the cut are there and no other; with any bit turned it comes to an end. */
+static void test_cut_and_turned(void **state)
+{
+	struct strbuf b = { 0 }, sub = { 0 };
+	size_t ends[5], whole = 0;
+
+	(void)state;
+	msg_num(&sub, 1, UINT64_MAX);
+	msg_num(&b, 1, 300);
+	ends[0] = b.len;
+	msg_str(&b, 2, "some text");
+	ends[1] = b.len;
+	msg_sub(&b, 3, &sub);
+	ends[2] = b.len;
+	msg_num(&b, 1000, 1);
+	ends[3] = b.len;
+	msg_str(&b, 4, "");
+	ends[4] = b.len;
+	for (size_t n = 0; n <= b.len; n++) {
+		if (whole < 5 && n == ends[whole])
+			whole++;
+		assert_int_equal(read_all(b.s, n), whole);
+	}
+	assert_int_equal(whole, 5);
+	for (size_t i = 0; i < b.len * 8; i++) {
+		b.s[i / 8] ^= (char)(1 << i % 8);
+		read_all(b.s, b.len);
+		b.s[i / 8] ^= (char)(1 << i % 8);
+	}
+	strbuf_done(&b);
+	strbuf_done(&sub);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +157,7 @@ int main(void)
 		cmocka_unit_test(test_round),
 		cmocka_unit_test(test_other_kinds_are_passed_over),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_cut_and_turned),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

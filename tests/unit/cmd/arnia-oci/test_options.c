@@ -124,6 +124,9 @@ static void commands_are_not_read(void **state)
 		{ "id -- -t", "id -- -t" },
 		{ "-t -- id -t", "id -t" },
 		{ "-t - -t", "- -t" },
+		{ "-- -t id", "-t id" },
+		{ "-- -- id", "-- id" },
+		{ "-t --", "" },
 	};
 
 	(void)state;
@@ -151,6 +154,11 @@ static void refused(void **state)
 		{ "--tty=maybe", "--tty: \"maybe\" is not true or false" },
 		{ "--bund x", "flag provided but not defined: --bund" },
 		{ "---bundle x", "flag provided but not defined: ---bundle" },
+		{ "-t=", "--tty: \"\" is not true or false" },
+		{ "--=x", "flag provided but not defined: --" },
+		{ "-=x", "flag provided but not defined: -" },
+		{ "-tb", "flag needs an argument: --bundle" },
+		{ "id --bundlex=/y", "flag provided but not defined: --bundlex" },
 	};
 
 	(void)state;
@@ -160,6 +168,57 @@ static void refused(void **state)
 		assert_int_equal(p.code, -EINVAL);
 		assert_int_equal(p.err.kind, ERR_USAGE);
 		assert_string_equal(p.err.text, cases[i].text);
+		arena_done(&p.call.arena);
+	}
+}
+
+/* A value that is given and empty is not one that is missing, and a word behind it is no value of it. */
+static void empty_values(void **state)
+{
+	struct parsed p = parse("--bundle= id --env= -e=", false);
+	struct strv env = opt_list(&p.call, "env");
+
+	(void)state;
+	assert_int_equal(p.code, 0);
+	assert_string_equal(opt_get(&p.call, "bundle"), "");
+	assert_true(opt_has(&p.call, "bundle"));
+	assert_words(&p.call.args, "id");
+	assert_true(env.n == 2 && !*env.v[0] && !*env.v[1]);
+	arena_done(&p.call.arena);
+	/* What looks like an option is the value of one that wants it. */
+	p = parse("--bundle --tty id", false);
+	assert_int_equal(p.code, 0);
+	assert_string_equal(opt_get(&p.call, "bundle"), "--tty");
+	assert_false(opt_has(&p.call, "tty"));
+	arena_done(&p.call.arena);
+}
+
+/* Both ends of what can be. */
+static void the_greatest_number(void **state)
+{
+	static const struct {
+		const char *words;
+		uint64_t max;
+		int code;
+		uint64_t v;
+	} cases[] = {
+		{ "--preserve-fds=0", 1000, 0, 0 },
+		{ "--preserve-fds=1000", 1000, 0, 1000 },
+		{ "--preserve-fds=18446744073709551615", UINT64_MAX, 0, UINT64_MAX },
+		{ "--preserve-fds=18446744073709551616", UINT64_MAX, -EINVAL, 7 },
+		{ "--preserve-fds=4294967296", UINT32_MAX, -EINVAL, 7 },
+		{ "--preserve-fds=+1", 1000, -EINVAL, 7 },
+		{ "--preserve-fds=1001 --preserve-fds=1", 1000, 0, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct parsed p = parse(cases[i].words, false);
+		uint64_t v = 7;
+
+		assert_int_equal(opt_get_num(&p.call, "preserve-fds", cases[i].max, 9, &v, &p.err), cases[i].code);
+		assert_true(v == cases[i].v);
+		assert_int_equal(p.err.kind, cases[i].code ? ERR_USAGE : 0);
 		arena_done(&p.call.arena);
 	}
 }
@@ -214,6 +273,8 @@ int main(void)
 		cmocka_unit_test(lists_keep_their_order),
 		cmocka_unit_test(commands_are_not_read),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(empty_values),
+		cmocka_unit_test(the_greatest_number),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(tables_are_sound),
 	};
