@@ -22,15 +22,17 @@ struct opt {
 	enum opt_kind kind;
 	const char *arg, *help; /* for --help */
 };
+enum report_to { REPORT_TO_STDERR, REPORT_TO_FILE, REPORT_TO_JOURNAL, REPORT_TO_SYSLOG };
 enum cgroup_manager { CGROUP_FS, CGROUP_SYSTEMD, CGROUP_DISABLED };
 struct globals {
 	const char *root; /* absolute: --root, else /run/arnia-oci, else $XDG_RUNTIME_DIR/arnia-oci of a plain user */
-	const char *log; /* file, or NULL = standard error */
+	enum report_to log; /* by --log, and standard error for errors besides */
+	const char *log_ident; /* of the journal's entries */
 	bool log_json, debug;
 	enum cgroup_manager manager;
 	int rootless; /* 1, 0, -1 = decided by who calls */
 	const char *criu; /* program of checkpoint and restore */
-	int log_fd; /* of `log`; -1 = standard error */
+	int log_fd; /* of the file, or to the journal; else -1 */
 };
 struct call {
 	struct arena arena;
@@ -79,11 +81,13 @@ int help_verb(const struct verb *v);
 int cmd_completion(struct call *c, struct error *err);
 
 /* ---- report.c. A line for standard error ("arnia-oci: TEXT", or JSON when --log-format json and no --log), and with --log one for
- * the log: {"level":"error","msg":"TEXT","time":"RFC 3339"}, or the same words as text. TEXT is escaped: no name forges a line. ---- */
+ * the log: {"level":"error","msg":"TEXT","time":"RFC 3339"}, or the same words as text; TEXT alone in the journal and in syslog, which have the
+ * rest themselves. TEXT is escaped: no name forges a line. ---- */
 enum report_level { REPORT_ERROR, REPORT_WARN, REPORT_INFO, REPORT_DEBUG };
 void report(const struct globals *g, enum report_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* "file:PATH" and PATH; a link at its end is refused, /dev/stderr is standard error. Sets log and log_fd. */
-int report_open(struct globals *g, const char *log, struct error *err);
+/* "file:PATH" and PATH; a link at its end is refused, /dev/stderr is standard error. "journald:IDENT", "syslog:IDENT"; without IDENT
+ * it is arnia-oci. Sets log, log_ident (in `a`) and log_fd. */
+int report_open(struct globals *g, const char *log, struct arena *a, struct error *err);
 
 /* ---- store.c: ROOT/ID/state.json and what lies beside it. Every id was checked by oci_id_check. ---- */
 struct record {

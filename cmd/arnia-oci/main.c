@@ -103,7 +103,7 @@ static int take_log(struct call *c, struct error *err)
 		return -EINVAL;
 	c->g.log_json = format == 1;
 	c->g.debug = opt_has(c, "debug") || level == 2;
-	return opt_get(c, "log") ? report_open(&c->g, opt_get(c, "log"), err) : 0;
+	return opt_get(c, "log") ? report_open(&c->g, opt_get(c, "log"), &c->arena, err) : 0;
 }
 
 static int take_globals(struct call *c, struct error *err)

@@ -4,12 +4,16 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 #include "cmd/arnia-oci/cmd.h"
+#include "cmd/arnia-oci/syslogs.h"
 #include "lib/base/fd.h"
 #include "lib/base/json.h"
 #include "lib/base/str.h"
 #include "lib/base/time.h"
+
+#define IDENT_MAX 200
 
 static const char *const names[] = {
 	[REPORT_ERROR] = "error", [REPORT_WARN] = "warning", [REPORT_INFO] = "info", [REPORT_DEBUG] = "debug"
@@ -49,10 +53,38 @@ static void put(int fd, const char *line)
 	(void)fd_write_wait(fd, line, strlen(line));
 }
 
+/* The journal and syslog have time and level of their own: of text they get the message alone. */
+static void put_log(const struct globals *g, enum report_level level, const char *text)
+{
+	static const int priorities[] = {
+		[REPORT_ERROR] = LOG_ERR, [REPORT_WARN] = LOG_WARNING, [REPORT_INFO] = LOG_INFO, [REPORT_DEBUG] = LOG_DEBUG
+	};
+	auto_free char *line = log_text(g->log_json, level, text);
+	struct syslog_line l = { g->log_ident, g->log_json ? line : text, priorities[level] };
+
+	if (g->log == REPORT_TO_FILE) {
+		put(g->log_fd, line);
+		return;
+	}
+	line[strcspn(line, "\n")] = '\0';
+	if (g->log == REPORT_TO_JOURNAL)
+		journal_send(g->log_fd, &l);
+	else
+		syslog_send(&l);
+}
+
+static void put_stderr(const struct globals *g, enum report_level level, const char *text)
+{
+	auto_free char *line = g->log == REPORT_TO_STDERR && g->log_json ?
+				       log_text(true, level, text) :
+				       str_fmt("arnia-oci: %s%s\n", shown_as[level], text);
+
+	put(STDERR_FILENO, line);
+}
+
 void report(const struct globals *g, enum report_level level, const char *fmt, ...)
 {
-	struct strbuf text = { 0 }, shown = { 0 };
-	auto_free char *line = NULL;
+	struct strbuf text = { 0 };
 	va_list ap;
 	char buf[1024];
 
@@ -62,33 +94,53 @@ void report(const struct globals *g, enum report_level level, const char *fmt, .
 	vsnprintf(buf, sizeof(buf), fmt, ap);
 	va_end(ap);
 	strbuf_add_escaped(&text, buf, strlen(buf));
-	line = log_text(g->log_json, level, strbuf_cstr(&text));
-	if (g->log_fd >= 0)
-		put(g->log_fd, line);
-	if (g->log_fd < 0 && g->log_json)
-		put(STDERR_FILENO, line);
-	else if (level == REPORT_ERROR || g->log_fd < 0)
-		strbuf_addf(&shown, "arnia-oci: %s%s\n", shown_as[level], strbuf_cstr(&text));
-	if (shown.len)
-		put(STDERR_FILENO, shown.s);
-	strbuf_done(&shown);
+	if (g->log != REPORT_TO_STDERR)
+		put_log(g, level, strbuf_cstr(&text));
+	if (g->log == REPORT_TO_STDERR || level == REPORT_ERROR)
+		put_stderr(g, level, strbuf_cstr(&text));
 	strbuf_done(&text);
 }
 
-int report_open(struct globals *g, const char *log, struct error *err)
+static int open_file(struct globals *g, const char *path, struct error *err)
 {
-	const char *path = str_after(log, "file:") ?: log;
 	int fd;
 
 	if (str_is_empty(path) || str_eq(path, "/dev/stderr"))
 		return 0;
-	if (str_starts(log, "journald:") || str_starts(log, "syslog:"))
-		return err_set_kind(err, -EOPNOTSUPP, ERR_UNSUPPORTED,
-				    "--log: %.100s is not supported, only a file", log);
 	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0644);
 	if (fd < 0)
 		return err_sys(err, -errno, "--log: open %.300s", path);
-	g->log = path;
 	g->log_fd = fd;
+	g->log = REPORT_TO_FILE;
+	return 0;
+}
+
+/* Bounded, as what is sent has to fit into one message. */
+static const char *take_ident(const char *given, struct arena *a)
+{
+	struct strbuf b = { 0 };
+	const char *ident;
+
+	strbuf_add_escaped(&b, given, strnlen(given, IDENT_MAX));
+	ident = b.len ? arena_str(a, b.s) : "arnia-oci";
+	strbuf_done(&b);
+	return ident;
+}
+
+int report_open(struct globals *g, const char *log, struct arena *a, struct error *err)
+{
+	const char *journal = str_after(log, "journald:"), *syslogd = str_after(log, "syslog:");
+	const char *ident = journal || syslogd ? take_ident(journal ?: syslogd, a) : NULL;
+	int r;
+
+	if (!ident)
+		return open_file(g, str_after(log, "file:") ?: log, err);
+	r = journal ? journal_open(err) : syslog_open(ident, err);
+	if (r < 0)
+		return r;
+	if (journal)
+		g->log_fd = r;
+	g->log_ident = ident;
+	g->log = journal ? REPORT_TO_JOURNAL : REPORT_TO_SYSLOG;
 	return 0;
 }

@@ -20,7 +20,7 @@
 
 const struct opt global_opts[] = {
 	VALUE("root", 0, "DIR", "folder of the containers' state (/run/arnia-oci)"),
-	VALUE("log", 0, "FILE", "append errors and warnings to FILE"),
+	VALUE("log", 0, "FILE", "append errors and warnings to FILE; or journald:IDENT, syslog:IDENT"),
 	VALUE("log-format", 0, "text|json", "form of its lines"),
 	VALUE("log-level", 0, "error|warning|debug", "debug: the same as --debug"),
 	FLAG("debug", 0, "log what is done"),

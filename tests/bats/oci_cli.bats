@@ -234,8 +234,6 @@ VERBS_WITH_ID="create start run exec state kill delete ps pause resume update ev
   [[ ! -e $BATS_TEST_TMPDIR/elsewhere ]]
   oci --log "$BATS_TEST_TMPDIR/no/such" list
   says 1 "--log: open"
-  oci --log syslog:x list
-  says 1 "not supported"
 }
 
 @test "the root: relative, a link, missing, not a folder" {

@@ -218,3 +218,16 @@ needs_runtime() {
   only_reading
   oci delete -f try
 }
+
+@test "--log to the journal and to syslog: it has the entries" {
+  needs_runtime
+  run -1 oci --log journald:arnia-told --debug state nope
+  run -1 oci --log syslog:arnia-told --log-format json state nope
+  journalctl --sync
+  run -0 journalctl -t arnia-told -o json
+  jq -r '.PRIORITY + " " + ._TRANSPORT + " " + .MESSAGE' <<< "$output" > "$BATS_TEST_TMPDIR/entries"
+  cat "$BATS_TEST_TMPDIR/entries"
+  grep -q '^7 journal state nope below ' "$BATS_TEST_TMPDIR/entries"
+  grep -qx '3 journal container does not exist' "$BATS_TEST_TMPDIR/entries"
+  grep -q '^3 syslog {"level":"error","msg":"container does not exist","time":' "$BATS_TEST_TMPDIR/entries"
+}
