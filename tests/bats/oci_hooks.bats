@@ -181,6 +181,18 @@ of_state() {
   oci create -b "$B" "$id"
   says 1 "hooks.createRuntime[0].path"
 }
+
+@test "a hook has no signal blocked, whoever runs it" {
+  # dash would unblock them itself
+  printf '#!/bin/bash\nread -r -d "" text < /proc/self/status\ngrep "^SigBlk" <<< "$text" >> %s/signals\n' "$seen" > "$BATS_TEST_TMPDIR/hook"
+  chmod 755 "$BATS_TEST_TMPDIR/hook"
+  bundle '"true"' ".hooks = {\"createRuntime\":[{\"path\":\"$BATS_TEST_TMPDIR/hook\"}],\"poststop\":[{\"path\":\"$BATS_TEST_TMPDIR/hook\"}]}"
+  oci run -b "$B" "$id"
+  ok
+  cat "$seen/signals"
+  [[ "$(wc -l < "$seen/signals")" -eq 2 ]]
+  run ! grep -v '[[:space:]]0000000000000000$' "$seen/signals"
+}
 is_gone() {
   [[ ! -d /proc/$1 || "$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$1/status")" == Z ]]
 }
