@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -17,6 +20,7 @@
 #define ANSWER_MAX 16384
 #define LOG_MAX (64u << 20)
 #define REPORT_FD 64 /* at least: out of the way of those that criu inherits */
+#define GRACE_MS 5000
 
 /* ---- the process ---- */
 
@@ -93,6 +97,10 @@ static void become_criu(struct criu *c, int far, int report)
 		r = give_folders(c, far, &e);
 	if (r == 0)
 		r = arrange(c, far, &e);
+	/* A lazy one waits for others without end. Any other finds nobody at the socket one day, and takes back what it did: that is
+	 * better than to be killed. */
+	if (r == 0 && opt_has(c->call, "lazy-pages") && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		r = err_sys(&e, -errno, "PR_SET_PDEATHSIG");
 	if (r == 0) {
 		execvp(program, argv);
 		err_sys(&e, -errno, "run %s", program);
@@ -219,6 +227,9 @@ static int send_message(struct criu *c, const struct strbuf *m, struct error *er
 {
 	long n = sock_send_fds(c->sock, m->s, m->len, NULL, 0);
 
+	/* Of one that is gone its log is told, when its end is heard. */
+	if (n == -EPIPE || n == -ECONNRESET)
+		return 0;
 	return n < 0 ? err_sys(err, (int)n, "speak to criu") : 0;
 }
 
@@ -295,12 +306,70 @@ static int failure(struct criu *c, const struct answer *a, struct error *err)
 	return -EIO;
 }
 
+/* criu would go on without us when a signal ends us, and a lazy dump waits for its reader without end. */
+static int take_signals(struct criu *c, sigset_t *ret_before, struct error *err)
+{
+	sigset_t ends;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGHUP);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGQUIT);
+	sigaddset(&ends, SIGTERM);
+	c->signals = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (c->signals < 0 || sigprocmask(SIG_BLOCK, &ends, ret_before) < 0)
+		return err_sys(err, -errno, "make a signalfd");
+	return 0;
+}
+
+static int took_signal(const struct criu *c)
+{
+	struct signalfd_siginfo si;
+
+	return read(c->signals, &si, sizeof(si)) == (ssize_t)sizeof(si) ? (int)si.ssi_signo : 0;
+}
+
+/* Without the other end of the socket criu takes back what it did, as soon as it has something to say. Once it waits for others it has
+ * not, and is killed: processes go on when their tracer is gone. */
+static int interrupted(struct criu *c, int sig, struct error *err)
+{
+	struct pidref criu = { .pid = c->pid, .fd = c->pidfd };
+	struct pollfd p = { .fd = c->pidfd, .events = POLLIN };
+
+	fd_close(&c->sock);
+	while (!opt_has(c->call, "lazy-pages") && poll(&p, 1, GRACE_MS) < 0 && errno == EINTR)
+		;
+	pidref_kill(&criu, SIGKILL);
+	return err_set(err, -EINTR, "interrupted by SIG%s", sigabbrev_np(sig));
+}
+
+/* Till criu says something, or ends. */
+static int wait_word(struct criu *c, struct error *err)
+{
+	struct pollfd p[] = { { .fd = c->sock, .events = POLLIN }, { .fd = c->signals, .events = POLLIN } };
+	char byte;
+	int sig;
+
+	while (poll(p, 2, -1) < 0)
+		if (errno != EINTR)
+			return err_sys(err, -errno, "wait for criu");
+	/* What it said comes first; but a signal to all of us ends it, too. */
+	if (!p[1].revents || recv(c->sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+		return 0;
+	sig = took_signal(c);
+	return sig ? interrupted(c, sig, err) : 0;
+}
+
 static int hear(struct criu *c, struct answer *ret, int *ret_fd, struct error *err)
 {
 	uint8_t buf[ANSWER_MAX];
 	size_t nfds = 1;
-	long n = sock_recv_fds(c->sock, buf, sizeof(buf), ret_fd, &nfds, 0);
+	long n;
+	int r = wait_word(c, err);
 
+	if (r < 0)
+		return r;
+	n = sock_recv_fds(c->sock, buf, sizeof(buf), ret_fd, &nfds, 0);
 	if (n < 0 && n != -ECONNRESET)
 		return err_sys(err, (int)n, "hear from criu");
 	if (n <= 0)
@@ -309,7 +378,7 @@ static int hear(struct criu *c, struct answer *ret, int *ret_fd, struct error *e
 	return 0;
 }
 
-int criu_talk(struct criu *c, enum criu_type type, struct error *err)
+static int converse(struct criu *c, enum criu_type type, struct error *err)
 {
 	struct error first = { 0 };
 	int r = send_request(c, type, err);
@@ -334,4 +403,20 @@ int criu_talk(struct criu *c, enum criu_type type, struct error *err)
 	if (err)
 		*err = first;
 	return first.code;
+}
+
+int criu_talk(struct criu *c, enum criu_type type, struct error *err)
+{
+	sigset_t before;
+	int r = take_signals(c, &before, err);
+
+	if (r == 0)
+		r = converse(c, type, err);
+	/* What failed is undone first. One that comes too late is as if it had come later still. */
+	if (r == 0) {
+		(void)took_signal(c);
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	}
+	fd_close(&c->signals);
+	return r;
 }

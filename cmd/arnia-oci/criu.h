@@ -72,12 +72,14 @@ struct criu {
 	void *ctx;
 	pid_t pid;
 	int pidfd, sock;
+	int signals; /* that would end us, while criu is spoken with */
 };
-#define CRIU_NONE ((struct criu){ .images = -1, .work = -1, .cgroup = -1, .pidfd = -1, .sock = -1 })
+#define CRIU_NONE ((struct criu){ .images = -1, .work = -1, .cgroup = -1, .pidfd = -1, .sock = -1, .signals = -1 })
 
 /* Start criu; what fails before it runs is said here. */
 int criu_begin(struct criu *c, struct error *err);
-/* The request, events, up to the answer. A failure tells the last error of criu's log that says something, and where that is. */
+/* The request, events, up to the answer. A failure tells the last error of criu's log that says something, and where that is. HUP, INT, QUIT
+ * and TERM end criu and fail with -EINTR; after a failure they are held back, for what has to be undone. */
 int criu_talk(struct criu *c, enum criu_type type, struct error *err);
 void criu_end(struct criu *c); /* reap it */
 void criu_done(struct criu *c); /* and everything else */

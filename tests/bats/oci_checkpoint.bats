@@ -301,6 +301,7 @@ EOF
   rm hooks
   restore
   [[ $(< hooks) == "createRuntime creating $(oci state "$ID" | jq .pid)" ]]
+cat blocked; false
 }
 
 @test "--tcp-established: a connection of its own goes on" {
@@ -405,6 +406,28 @@ EOF
   [[ $(status_of) == running ]]
   at=$(count)
   wait_for counts_past "$((at + 3))"
+}
+
+@test "--lazy-pages: a dump whose reader never comes is interrupted, or ends with its caller; then it goes on" {
+  start_counting
+  mkfifo ready
+  for sig in TERM KILL; do
+    "$OCI" --root "$ROOT" --criu "$CRIU" checkpoint --image-path img --lazy-pages --page-server "127.0.0.1:$((20000 + RANDOM % 10000))" \
+      --status-fd 9 "$ID" > said 2>&1 9> ready 3>&- &
+    helper=$!
+    timeout "$((20 * SLOW))" head -c 1 ready > /dev/null
+    criu=$(cat "/proc/$helper/task/$helper/children")
+    kill -$sig "$helper"
+    wait "$helper" || echo "$? $(< said)"
+    [[ $sig == KILL || "$(< said)" == "arnia-oci: interrupted by SIGTERM" ]]
+    wait_for ended "${criu% }"
+    [[ $(status_of) == running ]]
+    at=$(count)
+    wait_for counts_past "$((at + 3))"
+  done
+}
+ended() {
+  [[ -n $1 && ! -d /proc/$1 ]]
 }
 
 @test "runc can restore its images" {
