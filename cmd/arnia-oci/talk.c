@@ -142,7 +142,8 @@ static int take_listener(struct act *a, struct frame *f, struct error *err)
 	return go_on(a, err);
 }
 
-/* In runc's words, which engines look for to tell 126 and 127 apart. */
+/* In runc's words, which engines look for to tell 126 and 127 apart. Of a directory older ones (Docker 20.10) know the one part, newer ones
+ * the other. */
 static void say_as_runc(const struct act *a, struct error *err)
 {
 	const char *name = a->plan.process.argv.n ? a->plan.process.argv.v[0] : "";
@@ -150,7 +151,7 @@ static void say_as_runc(const struct act *a, struct error *err)
 
 	if (err->kind == ERR_CANNOT_RUN && (code == -EACCES || code == -EISDIR))
 		err_set_kind(err, code, ERR_CANNOT_RUN, "exec: \"%.300s\": %s", name,
-			     code == -EACCES ? "permission denied" : "is a directory");
+			     code == -EACCES ? "permission denied" : "permission denied: it is a directory");
 	if (err->kind != ERR_NO_COMMAND)
 		return;
 	if (strchr(name, '/'))

@@ -96,7 +96,7 @@ becomes() {
   # Engines look for these words.
   bundle '"/etc"'
   oci run -b "$B" "$id"
-  says 1 'exec: "/etc": is a directory'
+  says 1 'exec: "/etc": permission denied: it is a directory'
   touch "$BATS_FILE_TMPDIR/rootfs/noexec"
   bundle '"/noexec"'
   oci run -b "$B" "$id"
