@@ -21,6 +21,7 @@
 #define LOG_MAX (64u << 20)
 #define REPORT_FD 64 /* at least: out of the way of those that criu inherits */
 #define GRACE_MS 5000
+#define LOOK_MS 1000
 
 /* ---- the process ---- */
 
@@ -260,7 +261,7 @@ static int answer_event(struct criu *c, bool success, struct error *err)
 /* Those that tell of an earlier one, and what criu does without. */
 static bool says_little(const char *line)
 {
-	static const char *const words[] = { "FAILED",	 "exited, status=", "killed by signal", "Dump files (pid",
+	static const char *const words[] = { "FAILED",	 "exited, status=", "killed by signal", "Dump files (pid", "Killing processes",
 					     "execvp(", " -V failed",	    "rlimit: ",	      "Unable to open fd=",
 					     "cgroupd: recv" };
 
@@ -343,16 +344,30 @@ static int interrupted(struct criu *c, int sig, struct error *err)
 	return err_set(err, -EINTR, "interrupted by SIG%s", sigabbrev_np(sig));
 }
 
+/* A restore that fails late kills what it made and waits for the first process, which waits for the others; these wait for criu, their
+ * tracer. Without it they all end. */
+static void release_stuck(const struct criu *c, int *ms)
+{
+	const struct pidref criu = { .pid = c->pid, .fd = c->pidfd };
+
+	*ms = c->root && proc_is_ending(c->root) ? *ms + LOOK_MS : 0;
+	if (*ms > GRACE_MS)
+		pidref_kill(&criu, SIGKILL);
+}
+
 /* Till criu says something, or ends. */
 static int wait_word(struct criu *c, struct error *err)
 {
 	struct pollfd p[] = { { .fd = c->sock, .events = POLLIN }, { .fd = c->signals, .events = POLLIN } };
+	int sig, r, ms = 0;
 	char byte;
-	int sig;
 
-	while (poll(p, 2, -1) < 0)
-		if (errno != EINTR)
+	while ((r = poll(p, 2, c->root ? LOOK_MS : -1)) <= 0) {
+		if (r < 0 && errno != EINTR)
 			return err_sys(err, -errno, "wait for criu");
+		if (r == 0)
+			release_stuck(c, &ms);
+	}
 	/* What it said comes first; but a signal to all of us ends it, too. */
 	if (!p[1].revents || recv(c->sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
 		return 0;
@@ -393,6 +408,8 @@ static int converse(struct criu *c, enum criu_type type, struct error *err)
 		if (r < 0 || a.type != CRIU_NOTIFY)
 			break;
 		a.ev.fd = &fd;
+		if (type == CRIU_RESTORE && a.ev.pid)
+			c->root = a.ev.pid;
 		if (!first.code && c->event)
 			c->event(c->ctx, &a.ev, &first);
 		/* It takes back what it did. */

@@ -71,6 +71,7 @@ struct criu {
 	int (*event)(void *ctx, const struct criu_event *ev, struct error *err);
 	void *ctx;
 	pid_t pid;
+	pid_t root; /* the first process of what is restored, once it is told; 0 */
 	int pidfd, sock;
 	int signals; /* that would end us, while criu is spoken with */
 };

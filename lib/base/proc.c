@@ -16,8 +16,10 @@
 #include "lib/base/proc.h"
 
 #define STAT_FIELD_STATE 3
+#define STAT_FIELD_FLAGS 9
 #define STAT_FIELD_START 22
 #define STAT_FIELD_EXIT 52
+#define PF_EXITING 0x4 /* include/linux/sched.h: shown, but in no header for programs */
 
 void pidref_done(struct pidref *p)
 {
@@ -132,6 +134,16 @@ int proc_start_time(pid_t pid, uint64_t *ret)
 	int r = read_stat(pid, text, &at);
 
 	return r < 0 ? r : stat_number(at, STAT_FIELD_START, ret);
+}
+
+bool proc_is_ending(pid_t pid)
+{
+	uint64_t flags;
+	char text[1024], *at;
+
+	if (read_stat(pid, text, &at) < 0)
+		return true;
+	return stat_number(at, STAT_FIELD_FLAGS, &flags) == 0 && flags & PF_EXITING;
 }
 
 /* The kernel writes 0 for the status to who may not trace the process: whether we may is what the link to its namespace tells. */

@@ -24,6 +24,7 @@ bool pidref_alive(const struct pidref *p); /* poll of the pidfd, no wait */
  * reaped by its pidfd, if that was open before (Linux 6.15). -ENODATA: not to be known, or not yet. */
 int pidref_wait_status(const struct pidref *p, int *ret);
 int proc_start_time(pid_t pid, uint64_t *ret); /* 0 or -errno */
+bool proc_is_ending(pid_t pid); /* on its way out, a zombie, or gone: PF_EXITING of field 9 */
 int proc_pidfd_open(pid_t pid);
 /* The pid of a pidfd as the mounted /proc has it, which may be that of another pid namespace than the caller's (proc_pid_fdinfo(5)). -ESRCH. */
 pid_t proc_pid_of(int pidfd);

@@ -426,6 +426,21 @@ cat blocked; false
     wait_for counts_past "$((at + 3))"
   done
 }
+@test "--lazy-pages: a restore that fails when all is made ends, and leaves nothing" {
+  # The first process cannot end before the other is reaped, by criu.
+  config 'sleep 1000 & exec sleep 1000'
+  start
+  checkpoint
+  # It takes number and descriptor of both, 4 and 1 bytes each, and goes.
+  perl -MIO::Socket::UNIX -e 'my $l = IO::Socket::UNIX->new(Local => "img/lazy-pages.socket", Listen => 1) or die $!;
+    my $s = $l->accept; for (my $n = 0; $n < 10; $n += length $b) { sysread($s, $b, 10 - $n) or die $!; }' 3>&- &
+  helper=$!
+  wait_for test -S img/lazy-pages.socket
+  run -1 --separate-stderr bash -c 'timeout $((60 * SLOW)) "$OCI" --root "$ROOT" --criu "$CRIU" restore -d -b b --image-path img --lazy-pages "$ID" < /dev/null >> out 3>&-'
+  echo "$stderr"
+  [[ $stderr == "arnia-oci: criu: "*"(its log: img/restore.log)" && $stderr != *$'\n'* ]]
+  nothing_left
+}
 ended() {
   [[ -n $1 && ! -d /proc/$1 ]]
 }

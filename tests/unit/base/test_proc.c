@@ -214,6 +214,21 @@ static void test_start_time(void **state)
 	assert_true(before == after);
 }
 
+static void test_ending(void **state)
+{
+	siginfo_t si;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		_exit(0);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT), 0);
+	assert_true(proc_is_ending(pid));
+	assert_false(proc_is_ending(getpid()));
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_true(proc_is_ending(0x7ffffff0));
+}
+
 static void check_status(int how, bool reap)
 {
 	siginfo_t si;
@@ -420,6 +435,7 @@ int main(void)
 		cmocka_unit_test(test_clone), cmocka_unit_test(test_pid_of_a_group),
 		cmocka_unit_test(test_clone_errors), cmocka_unit_test(test_spawn),
 		cmocka_unit_test(test_stack_ends), cmocka_unit_test(test_pidref), cmocka_unit_test(test_start_time),
+		cmocka_unit_test(test_ending),
 		cmocka_unit_test(test_wait_status), cmocka_unit_test(test_identity), cmocka_unit_test(test_nofile),
 		cmocka_unit_test(test_fail_at),
 		cmocka_unit_test(test_fail_at_file),	 cmocka_unit_test(test_log),
