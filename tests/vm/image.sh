@@ -11,7 +11,7 @@ mkdir -p "$dir"
 packages=(systemd systemd-sysv dbus linux-image-cloud-amd64 bats jq nftables iproute2 iputils-ping procps util-linux
   busybox-static kmod socat netcat-openbsd curl strace e2fsprogs tmux bpftool
   libmnl0 libnftnl11 libseccomp2 libcap2 libjson-c5 libarchive13 libsystemd0
-  podman conmon crun netavark aardvark-dns uidmap slirp4netns iptables dbus-user-session containerd runc criu)
+  podman conmon crun netavark aardvark-dns uidmap slirp4netns iptables dbus-user-session containerd runc criu docker.io apparmor)
 modules=(virtio_pci virtio_blk virtio_console ext4 overlay)
 
 recipe=$(cat "$here"/image.sh "$here"/initrd-init "$here"/guest-init | sha256sum | cut -d' ' -f1)
@@ -57,6 +57,8 @@ for unit in systemd-timesyncd.service systemd-resolved.service apt-daily.timer a
   dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer getty.target systemd-networkd.service; do
   ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
+# Engines are started by the tests that want them.
+rm -f "$root"/etc/systemd/system/*.wants/{containerd,docker,apparmor}.service "$root"/etc/systemd/system/sockets.target.wants/docker.socket
 echo testhost > "$root/etc/hostname"
 printf '127.0.0.1 localhost testhost\n' > "$root/etc/hosts"
 rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/etc/resolv.conf "$root"/usr/share/doc "$root"/usr/share/man
