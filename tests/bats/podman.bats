@@ -16,6 +16,7 @@ setup() {
   [[ -n ${ARNIA_VM:-} ]] || skip "only in the test host"
 }
 teardown() {
+  [[ -z ${service:-} ]] || kill "$service" 2> /dev/null || true
   pm rm -f -a -t 0 > /dev/null 2>&1 || true
 }
 pm() {
@@ -145,6 +146,25 @@ X
   pm container restore cp
   [[ "$(pm inspect -f '{{.State.Running}}' cp)" == true ]]
   pm exec cp cat /count
+}
+# Nomad's podman driver speaks to it so, and knows of no runtime.
+@test "the service: a container by its socket, with the runtime of containers.conf" {
+  printf '[engine]\nruntime = "arnia-oci"\n[engine.runtimes]\narnia-oci = ["%s"]\n' "$ARNIA_BIN/arnia-oci" > "$BATS_TEST_TMPDIR/containers.conf"
+  CONTAINERS_CONF=$BATS_TEST_TMPDIR/containers.conf podman system service -t 0 unix:///run/podman-t.sock > "$BATS_TEST_TMPDIR/service" 2>&1 3>&- &
+  service=$!
+  wait_until 100 test -S /run/podman-t.sock
+  served POST containers/create -H 'Content-Type: application/json' -d '{"name": "svc", "image": "localhost/bb", "command": ["sh", "-c", "echo served; exit 5"],
+    "resource_limits": {"memory": {"limit": 33554432}}}'
+  served POST containers/svc/start
+  [[ "$(served POST containers/svc/wait)" == 5 ]]
+  [[ "$(served GET 'containers/svc/logs?stdout=true' | tr -dc a-z)" == served ]]
+  [[ "$(served GET containers/svc/json)" == *'"OCIRuntime":"arnia-oci"'* ]]
+  served DELETE containers/svc
+  kill "$service"
+}
+# served METHOD PATH [OPTION...]
+served() {
+  curl -sS --max-time "$((60 * ${ARNIA_SLOW:-1}))" -X "$1" --unix-socket /run/podman-t.sock "http://d/v4.0.0/libpod/$2" "${@:3}"
 }
 @test "nothing is left" {
   [[ -z "$(oci_left /run/arnia-oci; find /sys/fs/cgroup -name 'libpod-*')" ]]
