@@ -74,6 +74,23 @@ table() {
   [[ $n -ge 15 ]]
 }
 
+@test "docs/oci-security.md: a row for each of 27 classes, and every test that is named exists" {
+  local file name n=0
+  diff <(sed -nE 's/^\| ([0-9]+) \|.*`: "[^"]+" \|$/\1/p' docs/oci-security.md) <(seq 27)
+  while IFS=$'\t' read -r file name; do
+    case $file in
+      *.bats) grep -qxF "@test \"$name\" {" "tests/$file" ;;
+      *) grep -q "\b$name(" "tests/$file" ;;
+    esac || { echo "tests/$file has no \"$name\""; return 1; }
+    n=$((n + 1))
+  done < <(grep -oE '`(bats|unit|fuzz|vm)/[a-z0-9_/.-]+`: "[^"]+"' docs/oci-security.md | sed -E 's/`([^`]+)`: "([^"]+)"/\1\t\2/')
+  [[ $n -ge 60 ]]
+  # and those whose names begin with a number are named there
+  while read -r name; do
+    grep -qF "\"$name\"" docs/oci-security.md || [[ $name == *"judge of the traces"* ]] || { echo "\"$name\" is not in docs/oci-security.md"; return 1; }
+  done < <(sed -nE 's/^@test "([0-9]+: .*)" \{$/\1/p' tests/bats/oci_security_*.bats)
+}
+
 @test "CHANGELOG.md has the version that the programs have" {
   grep -qF "## $("$ARNIA_BUILD/bin/arniad" --version | awk '{print $2}')" CHANGELOG.md
 }
