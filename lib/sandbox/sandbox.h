@@ -45,6 +45,8 @@ int seccomp_flags(const struct seccomp_input *in, uint32_t *ret, struct error *e
 /* What a profile may name: actions, architectures; and the library's version. Strings of the tables. */
 #define SECCOMP_VERSION_SIZE 32
 void seccomp_known(struct arena *a, struct strv *ret_actions, struct strv *ret_archs, char ret_version[SECCOMP_VERSION_SIZE]);
+/* seccomp_look.c: whether c's filter, which there is, lets a call go with these first arguments and 0 for the others. */
+bool filter_lets(const struct sandbox_config *c, int nr, uint64_t arg0, uint64_t arg1);
 /* Needs no_new_privs or CAP_SYS_ADMIN in the own user namespace (seccomp(2)). */
 int filter_load(const struct sandbox_config *c, struct error *err);
 /* The same; with SECCOMP_FILTER_FLAG_NEW_LISTENER in the flags *ret_fd is the listener, else -1. From here on calls that have
