@@ -4,7 +4,8 @@
 
 int list_steps(void)
 {
-	static const struct steps *const all[] = {&create_steps, &adopt_steps, &work_steps, &guest_steps};
+	static const struct steps *const all[] = {&create_steps, &adopt_steps, &work_steps, &guest_steps,
+						&exec_steps,   &exec_guest_steps, &exec_inside_steps};
 
 	for (size_t l = 0; l < ARRAY_SIZE(all); l++)
 		for (size_t i = 0; i < all[l]->n; i++)

@@ -21,7 +21,6 @@
 #include "lib/base/time.h"
 
 #define END_MS 10000  /* for killed processes to be gone; longer means that one hangs in the kernel */
-#define EXEC_MS 30000 /* from the clone to the program, on the slowest of hosts */
 #define DYING_MS 1000 /* between the closing of a dying process's descriptors and its end */
 
 int child_report_open(struct child *c, struct error *err)
@@ -55,7 +54,7 @@ struct enter {
 	bool net;
 };
 static const char *const enter_calls[] = { "enter the prepared user namespace", "enter the prepared network namespace",
-					   "clone a process", "enter the container's namespaces" };
+					   "clone a process" };
 
 static int enter_failed(volatile struct board *b, int32_t call, int code)
 {
@@ -104,76 +103,6 @@ static int clone_in_cell(struct child *c, const struct proc_clone *args, struct 
 		return err_set(err, -ECHILD, "the way into the prepared namespaces was cut off");
 	c->pidfd = w->board->pidfd;
 	c->pid = w->board->pid;
-	return 0;
-}
-
-/*
- * On the way into a container that has no user namespace of its own, whose root may look into every process that it sees. The guest is
- * born where it belongs, with nothing of the host but its report socket and streams: not in its folders, and not in what is open.
- */
-static int join_and_clone(void *arg)
-{
-	struct enter *e = arg;
-	struct guest *g = e->g;
-	int flags = (int)(g->plan->sandbox.namespaces & ~(uint64_t)CLONE_NEWCGROUP);
-	pid_t pid;
-
-	if (guest_forget(g, NULL) < 0 || (flags && setns(g->target, flags) < 0))
-		return enter_failed(g->w->board, 3, -errno);
-	if (g->root >= 0 && guest_enter_root(g) < 0)
-		return enter_failed(g->w->board, 3, -errno);
-	g->joined = true;
-	pid = proc_spawn(&e->args, &g->w->guest_stack, guest_run, g);
-	if (pid < 0)
-		return enter_failed(g->w->board, 2, pid);
-	g->w->board->pid = pid;
-	return 0;
-}
-
-/* Stopped by its cgroup, it would keep us waiting. */
-static int wait_for_way(int pidfd, struct error *err)
-{
-	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	int r = poll(&p, 1, EXEC_MS);
-	siginfo_t si;
-
-	if (r == 0) {
-		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-		err_set(err, -ETIMEDOUT, "the way into the container takes longer than %d s", EXEC_MS / 1000);
-	}
-	while (waitid(P_PIDFD, (id_t)pidfd, &si, WEXITED) < 0 && errno == EINTR)
-		;
-	return r == 0 ? -ETIMEDOUT : 0;
-}
-
-int child_clone_inside(struct child *c, struct guest *g, struct error *err)
-{
-	volatile struct board *b = g->w->board;
-	struct enter e = { .g = g, .args = { .exit_signal = SIGCHLD, .cgroup_fd = -1 } };
-	auto_fd int way = -1;
-	const struct proc_clone args = { .exit_signal = SIGCHLD, .cgroup_fd = c->cgroup, .ret_pidfd = &way };
-	pid_t pid;
-	int r;
-
-	g->report = c->guest_report;
-	g->far_report = -1;
-	b->step = b->last_act = 0;
-	b->pid = b->error = 0;
-	pid = proc_spawn(&args, &g->w->enter_stack, join_and_clone, &e);
-	if (pid < 0)
-		return err_sys(err, pid, "clone a process");
-	r = wait_for_way(way, err);
-	if (r < 0)
-		return r;
-	if (b->error)
-		return err_sys(err, b->error, "%s", enter_calls[b->failed]);
-	/* It is the subreaper's now, who does not wait for it yet. */
-	c->pid = b->pid;
-	c->pidfd = c->pid ? (int)syscall(SYS_pidfd_open, c->pid, 0) : -1;
-	if (c->pidfd < 0)
-		return err_set(err, -ECHILD, "the way into the container was cut off");
-	b->guest_pid = c->pid;
-	fd_close(&c->guest_report);
 	return 0;
 }
 

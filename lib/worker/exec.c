@@ -149,7 +149,8 @@ static void describe_guest(struct exec *x)
 
 	g->w = x->w;
 	g->plan = x->plan;
-	g->steps = exec_guest_steps;
+	g->early = is_born_inside(x) && exec_is_early(x->plan);
+	g->steps = g->early ? exec_inside_steps : exec_guest_steps;
 	g->target = x->job->target;
 	for (int i = 0; i < 3; i++)
 		g->io[i] = x->io.own[i];
@@ -230,7 +231,7 @@ static int exec_wait(void *ctx, struct error *err)
 {
 	struct exec *x = ctx;
 
-	return child_go_and_wait(x->job, &x->child, exec_guest_steps, err);
+	return child_go_and_wait(x->job, &x->child, x->guest.steps, err);
 }
 
 int exec_run(struct job *j, struct error *err)
@@ -248,7 +249,7 @@ int exec_run(struct job *j, struct error *err)
 
 	if (r < 0) {
 		if (exec_steps.v[at - 1].run != exec_wait)
-			child_last_words(j, &x.child, exec_guest_steps, err);
+			child_last_words(j, &x.child, x.guest.steps, err);
 		r = err->code;
 		steps_undo(exec_steps, &x, at);
 	} else {
@@ -267,10 +268,11 @@ int exec_run(struct job *j, struct error *err)
 
 /* All in one call: the kernel checks the rights with the ids from before. The pid namespace is there since
  * the clone, and what the container shares with the host (its network) is not in the plan's list. */
-static int guest_join(void *ctx, struct error *err)
+int guest_join(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
-	int flags = (int)(g->plan->sandbox.namespaces & (g->joined ? CLONE_NEWCGROUP : ~(uint64_t)CLONE_NEWPID));
+	uint64_t left = g->joined ? CLONE_NEWCGROUP : g->early ? ~(uint64_t)0 : ~(uint64_t)CLONE_NEWPID;
+	int flags = (int)(g->plan->sandbox.namespaces & left);
 
 	if (flags && setns(g->target, flags) < 0)
 		return errno == ESRCH ? not_running(err)

@@ -153,7 +153,10 @@ int guest_console(void *ctx, struct error *err)
 	if (master < 0)
 		return master;
 	r = frame_send(g->report, GUEST_MAGIC, GUEST_MASTER, 0, NULL, 0, &master, 1);
-	return r < 0 ? err_sys(err, r, "give the console away") : guest_go(g, err);
+	if (r < 0)
+		return err_sys(err, r, "give the console away");
+	/* Nobody answers before it is born (inside.c). */
+	return g->early ? 0 : guest_go(g, err);
 }
 
 /* The container's own node, checked: an image may have put anything there when /dev is not ours. */

@@ -4,7 +4,7 @@
 /*
  * What carries plans out, without network and images: step lists, the cloned child, the guest's way to its program. Of two programs:
  * arnia-run, which takes its plans from the keeper, and arnia-oci, whose worker takes one from its parent. Nothing is decided
- * here: what is done stands in the plan, and in which order in the step tables at the end of guest_start.c and exec.c.
+ * here: what is done stands in the plan, and in which order in the step tables at the end of guest_start.c, exec.c and inside.c.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,6 +43,7 @@ const char *step_plain_name(const struct step *s); /* without "start:" */
 
 extern const struct steps guest_steps; /* a start's guest */
 extern const struct steps exec_steps, exec_guest_steps;
+extern const struct steps exec_inside_steps; /* inside.c */
 
 /* What the worker's children tell it, in a page that all see: one that is killed cannot tell, and one that runs its
  * program has no more to say. */
@@ -139,7 +140,10 @@ int child_report_open(struct child *c, struct error *err);
  * run: it waits for GO first, and then the worker waits for it (child_wait). With `cell` it is born in the worker's. */
 struct guest;
 int child_clone(struct child *c, uint64_t namespaces, bool cell, struct guest *g, struct error *err);
-/* For an exec by a worker whose parent is a subreaper (PR_SET_CHILD_SUBREAPER, prctl(2)): born in the namespaces of g->target. */
+#define EXEC_MS 30000 /* from the clone to the program, on the slowest of hosts */
+/* For an exec by a worker whose parent is a subreaper (PR_SET_CHILD_SUBREAPER, prctl(2)): born in the namespaces of g->target,
+ * and where that can be (exec_is_early) with no more rights than the program will have. -ECANCELED: *err says why. */
+bool exec_is_early(const struct plan *p);
 int child_clone_inside(struct child *c, struct guest *g, struct error *err);
 /* Tell the keeper, with the pipes' far ends. */
 int child_adopt(const struct job *j, const struct child *c, const struct stdio *io, enum kp_role role,
@@ -192,6 +196,7 @@ struct guest {
 	int io[3];
 	int target; /* exec: pidfd of the container's init */
 	bool joined; /* exec: it was born in all but the cgroup namespace */
+	bool early; /* exec: exec_inside_steps */
 	int start; /* of a start that halts: its listening socket */
 	int root;   /* O_PATH of the container's root; of an exec -1 until it is entered, unless that takes a chroot (ROOTFS_HERE) */
 	int slave;  /* of the console, until it is taken */
@@ -219,6 +224,7 @@ int guest_exec_failed(const char *program, int error, struct error *err);
 int guest_forget(void *ctx, struct error *err);
 int guest_go(void *ctx, struct error *err);
 int guest_enter_root(const struct guest *g); /* chroot(2); 0 or -errno */
+int guest_join(void *ctx, struct error *err); /* exec.c */
 int guest_ids(void *ctx, struct error *err);
 int guest_console(void *ctx, struct error *err);
 int guest_stdio(void *ctx, struct error *err);

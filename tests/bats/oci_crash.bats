@@ -110,6 +110,25 @@ pkill_child() {
   done
 }
 
+@test "an exec that fails or is killed at any step says so in one line, leaves nothing, and its container goes on" {
+  local step how tty procs=$CGROUP2/$CGROUPS/box/cgroup.procs
+  oci run --detach --bundle "$BUNDLE" box < /dev/null > /dev/null 2>&1
+  for step in $(steps 'exec|exec-inside'); do
+    for how in errno:EIO kill; do
+      for tty in "" -t; do
+        status=0
+        ARNIA_FAIL_AT="$step:$how" timeout 60 "$OCI" --root "$ROOT" exec $tty box true > /dev/null 2> "$BATS_TEST_TMPDIR/err" 3>&- < /dev/null || status=$?
+        stderr=$(< "$BATS_TEST_TMPDIR/err")
+        one_line "" || after "$step:$how $tty"
+        [[ $how == kill || $stderr == *"Input/output error"* ]] || after "$step:$how $tty"
+      done
+    done
+  done
+  for _ in $(seq 50); do [[ $(wc -l < "$procs") -ne 1 ]] || break; sleep 0.1; done
+  [[ $(wc -l < "$procs") -eq 1 ]]
+  oci exec box true < /dev/null
+}
+
 @test "a cgroup with processes of others is neither taken nor emptied" {
   local cg=$CGROUP2/$CGROUPS/box other
   mkdir -p "$cg"

@@ -18,10 +18,10 @@ teardown() {
   attack_down
 }
 
-# scan: root of the container looks into every process that comes by, until finish_scan
+# start_scan [MODE]: root of the container looks into every process that comes by, until finish_scan
 start_scan() {
   mkfifo "$BATS_TEST_TMPDIR/go"
-  as_host "$OCI" --root "$ROOT" exec "$id" /fakes/attacker scan "$MARKER" < "$BATS_TEST_TMPDIR/go" > "$BATS_TEST_TMPDIR/seen" 2>&1 3>&- &
+  as_host "$OCI" --root "$ROOT" exec "$id" /fakes/attacker "${1:-scan}" "$MARKER" < "$BATS_TEST_TMPDIR/go" > "$BATS_TEST_TMPDIR/seen" 2>&1 3>&- &
   scanner=$!
   exec 7> "$BATS_TEST_TMPDIR/go"
   sleep 0.3
@@ -55,6 +55,41 @@ finish_scan() {
   finish_scan
   run ! grep -E "LEAK (marker|program of .* for writing)" "$BATS_TEST_TMPDIR/leaks"
   run ! sh -c "grep 'LEAK descriptor' $BATS_TEST_TMPDIR/leaks | grep -vE 'socket:|: /$|anon_inode:.pidfd'"
+}
+
+@test "1: what enters has no rights of which root with CAP_SYS_PTRACE could make use" {
+  local how filter
+  # as engines have it by default: a filter that is loaded with CAP_SYS_ADMIN, and has no clone3
+  filter='.process.noNewPrivileges = false | .linux.seccomp = {defaultAction:"SCMP_ACT_ALLOW",syscalls:[{names:["clone3"],action:"SCMP_ACT_ERRNO",errnoRet:38},
+    {names:["keyctl","setns","mount","unshare","bpf","set_mempolicy"],action:"SCMP_ACT_ERRNO"}]}'
+  for how in . "$filter"; do
+    bundle '"sleep","100"' "$how"' | .process.capabilities |= map_values(["CAP_SYS_PTRACE"])'
+    up
+    rm -f "$BATS_TEST_TMPDIR/go"
+    start_scan rights
+    for _ in $(seq 40); do
+      inside true
+      ok
+    done
+    as_host script -qefc "'$OCI' --root '$ROOT' exec -t '$id' tty" /dev/null < /dev/null > "$BATS_TEST_TMPDIR/tty" 3>&-
+    grep -q /dev/pts/0 "$BATS_TEST_TMPDIR/tty"
+    finish_scan
+    run ! grep LEAK "$BATS_TEST_TMPDIR/leaks"
+    grep -E '^ *[0-9]+ looks [1-9]' "$BATS_TEST_TMPDIR/leaks"
+    oci delete -f "$id"
+  done
+}
+
+@test "1: an exec gets to its program under filters that let no process be born" {
+  local name
+  for name in clone exit_group recvmsg setsid fcntl; do
+    bundle '"sleep","100"' '.process.noNewPrivileges = false | .linux.seccomp = {defaultAction:"SCMP_ACT_ALLOW",syscalls:[{names:["'$name'"],action:"SCMP_ACT_ERRNO"}]}'
+    up
+    inside true
+    [[ $status -eq 0 || $name == exit_group ]]
+    [[ $name == exit_group ]] || ok
+    oci delete -f "$id"
+  done
 }
 
 @test "1: the program is not overwritten through /proc/self/exe as the program to be run" {

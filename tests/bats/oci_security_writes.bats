@@ -172,13 +172,14 @@ T
   all_checked uid_map gid_map setgroups oom_score_adj
 }
 
-# order: what the process did that became true(1), in short; repeats once
+# order: what the process did that became true(1), and before it the one that went its way for it; in short, repeats once
 order() {
   local of
-  of=$(grep -l '^execve("/bin/true"' "$BATS_TEST_TMPDIR"/traces/*)
+  mapfile -t of < <(cd "$BATS_TEST_TMPDIR/traces" && grep -l '^setresuid(1000,' ./* && grep -l '^execve("/bin/true"' ./*)
+  [[ ${of[0]} != "${of[1]}" ]] || unset "of[1]"
   sed -n 's/.*PR_CAPBSET_DROP.*/bounds/p; s/^setgroups(0, \[\]).*/groups/p; s/^setresgid(1001,.*/gid/p; s/^setresuid(1000,.*/uid/p; s/^capset(.*/caps/p
     s/.*SUID_DUMP_DISABLE) = 0/undumpable/p; s/.*PR_SET_NO_NEW_PRIVS, 1.*/nnp/p; s/^seccomp(SECCOMP_SET_MODE_FILTER.*/filter/p
-    s/^close_range(3, 4294967295, CLOSE_RANGE_CLOEXEC) *= 0/closed/p; s/^getcwd("\/.*/cwd/p; s/^execve("\/bin\/true".*/program/p' "$of" | uniq | xargs
+    s/^close_range(3, 4294967295, CLOSE_RANGE_CLOEXEC) *= 0/closed/p; s/^getcwd("\/.*/cwd/p; s/^execve("\/bin\/true".*/program/p' "${of[@]/#/$BATS_TEST_TMPDIR/traces/}" | uniq | xargs
 }
 
 @test "11: bounds, groups, ids, capabilities, no_new_privs, filter; every descriptor closed and the folder looked at before the program" {

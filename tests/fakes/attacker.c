@@ -9,6 +9,7 @@
  *	attacker overwrite PATH	 open a running program for writing, by its name and by a descriptor of it
  *	attacker loosen PATH	 take nodev, nosuid, noexec and ro off a mount, in its place and on a clone
  *	attacker spaces		 new namespaces, and a mount in them
+ *	attacker rights		 until standard input ends, open the memory of every process that has capabilities which we have not
  *	attacker exec PROGRAM... run it with everything that exec keeps, as setuid programs would be
  */
 #include <dirent.h>
@@ -161,6 +162,55 @@ static void scan_processes(const char *marker)
 	printf("looks %u seen %u entering %u\n", scan.looks, scan.n_seen, scan.n_entering);
 }
 
+static unsigned long long capabilities(const char *pid)
+{
+	char path[64], text[4096], *at;
+	unsigned long long caps = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/status", pid);
+	fd = open(path, O_RDONLY);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	at = strstr(text, "\nCapPrm:");
+	if (at)
+		sscanf(at, "\nCapPrm: %llx", &caps);
+	return caps;
+}
+
+static void watch_rights(void)
+{
+	unsigned long long own = capabilities("self"), more;
+	unsigned looks = 0, seen = 0;
+
+	while (!input_ended()) {
+		DIR *d = opendir("/proc");
+
+		for (struct dirent *e; d && (e = readdir(d));) {
+			char path[64];
+			int fd;
+
+			if (!atoi(e->d_name))
+				continue;
+			seen++;
+			more = capabilities(e->d_name) & ~own;
+			snprintf(path, sizeof(path), "/proc/%.20s/mem", e->d_name);
+			fd = more ? open(path, O_RDWR) : -1;
+			if (fd >= 0)
+				printf("LEAK rights of %s: %llx\n", e->d_name, more);
+			if (fd >= 0)
+				close(fd);
+		}
+		if (d)
+			closedir(d);
+		looks++;
+	}
+	printf("looks %u seen %u\n", looks, seen);
+}
+
 /* ---- the others ---- */
 
 static void flip(const char *a, const char *b)
@@ -274,6 +324,8 @@ int main(int argc, char **argv)
 		scan_processes(arg);
 	else if (!strcmp(mode, "flip") && argc > 3)
 		flip(arg, argv[3]);
+	else if (!strcmp(mode, "rights"))
+		watch_rights();
 	else if (!strcmp(mode, "keys"))
 		push_keys();
 	else if (!strcmp(mode, "overwrite"))
