@@ -14,8 +14,10 @@ teardown() {
   cgroups_gone
 }
 
+# The steps whose names begin so. On the test host, which is slow, each test takes every fourth, and each of them others.
 steps() {
-  "$OCI" --list-steps | grep "^\(${1//|/\\|}\):"
+  local of=$((SLOW > 1 ? 4 : 1))
+  "$OCI" --list-steps | grep "^\(${1//|/\\|}\):" | sed -n "$((BATS_TEST_NUMBER % of + 1))~${of}p"
 }
 # met STEP:WHAT VERB [ARG...]: create or run meets it.
 met() {
@@ -23,7 +25,7 @@ met() {
   shift
   status=0
   # Files, since what is left alive would keep a pipe open.
-  ARNIA_FAIL_AT="$at" timeout 60 "$OCI" --root "$ROOT" "$@" --bundle "$BUNDLE" box > /dev/null 2> "$BATS_TEST_TMPDIR/err" 3>&- < /dev/null ||
+  ARNIA_FAIL_AT="$at" timeout "$((60 * SLOW))" "$OCI" --root "$ROOT" "$@" --bundle "$BUNDLE" box > /dev/null 2> "$BATS_TEST_TMPDIR/err" 3>&- < /dev/null ||
     status=$?
   stderr=$(< "$BATS_TEST_TMPDIR/err")
 }
@@ -79,10 +81,10 @@ late='guest:\(late-hooks\|seccomp\|exec\)$'
 @test "a create is killed while its first process is at any step: delete --force takes all away" {
   local pid i
   for step in $(steps guest | grep -v "$late"); do
-    ARNIA_FAIL_AT=$step:hang timeout 60 "$OCI" --root "$ROOT" create --bundle "$BUNDLE" box 3>&- < /dev/null > /dev/null 2>&1 &
+    ARNIA_FAIL_AT=$step:hang timeout "$((60 * SLOW))" "$OCI" --root "$ROOT" create --bundle "$BUNDLE" box 3>&- < /dev/null > /dev/null 2>&1 &
     pid=$!
-    for ((i = 0; i < 100; i++)); do
-      [[ "$(jq .pid "$ROOT/box/state.json" 2> /dev/null || echo 0)" -eq 0 ]] || break
+    for ((i = 0; i < 100 * SLOW; i++)); do
+      ! grep -q '"pid": *[1-9]' "$ROOT/box/state.json" 2> /dev/null || break
       sleep 0.02
     done
     pkill_child "$pid"

@@ -5,18 +5,19 @@
 ARNIA_BUILD=$(cd "${ARNIA_BUILD:-$BATS_TEST_DIRNAME/../../build}" && pwd)
 OCI=$ARNIA_BUILD/bin/arnia-oci
 AID=$ARNIA_BUILD/tests/fakes/oci_aid
-SLOW=${ARNIA_SLOW:-1}
+load slow
 
 # In setup_file. The template of a bundle is made once: jq takes seconds on the test host.
 oci_file_up() {
-  local root=$BATS_FILE_TMPDIR/rootfs a
+  local root=$BATS_FILE_TMPDIR/rootfs
   # Another user has to get to it in the tests that need one.
   chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/file 2> /dev/null || :
   chmod 755 "$BATS_FILE_TMPDIR"
   mkdir -p "$root"/{bin,etc,tmp,proc,sys,dev,mnt,usr/bin}
   cp /bin/busybox "$root/bin/"
   cp "$AID" "$root/bin/oci_aid"
-  for a in $(busybox --list | grep -vxF busybox); do ln -s busybox "$root/bin/$a"; done
+  # All in one process: each costs a tenth of a second on the test host.
+  busybox --list | perl -lne 'BEGIN { chdir pop } symlink "busybox", $_' "$root/bin"
   echo "root:x:0:0:root:/root:/bin/sh" > "$root/etc/passwd"
   "$OCI" spec -b "$BATS_FILE_TMPDIR"
   jq ".process.terminal = false | .root.path = \"$root\"" "$BATS_FILE_TMPDIR/config.json" > "$BATS_FILE_TMPDIR/base.json"
@@ -83,7 +84,7 @@ bundle_sh() {
 oci() {
   status=0
   timeout "$((60 * SLOW))" "$OCI" --root "$ROOT" "$@" > "$BATS_TEST_TMPDIR/out" 2> "$BATS_TEST_TMPDIR/err" < /dev/null 3>&- || status=$?
-  output=$(cat "$BATS_TEST_TMPDIR/out") stderr=$(cat "$BATS_TEST_TMPDIR/err")
+  output=$(< "$BATS_TEST_TMPDIR/out") stderr=$(< "$BATS_TEST_TMPDIR/err")
   echo "\$ arnia-oci $*"
   echo "status $status"
   printf 'stdout: %s\nstderr: %s\n' "$output" "$stderr"

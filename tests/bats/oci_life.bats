@@ -453,8 +453,8 @@ started() {
   started '.annotations = {"org.example.a":"b \"quoted\" \u00e9","empty":""}'
   oci state "$id"
   ok
-  [[ "$(jq -c '[.id, .status, .bundle, .annotations, (.pid | type), (.ociVersion | type), (.created | type)]' <<< "$output")" == \
-    "[\"$id\",\"running\",\"$B\",{\"org.example.a\":\"b \\\"quoted\\\" é\",\"empty\":\"\"},\"number\",\"string\",\"string\"]" ]]
+  [[ "$(jq -c '[.id, .status, .bundle, (.annotations | to_entries | sort_by(.key) | map(.key, .value)), (.pid | type), (.ociVersion | type), (.created | type)]' <<< "$output")" == \
+    "[\"$id\",\"running\",\"$B\",[\"empty\",\"\",\"org.example.a\",\"b \\\"quoted\\\" é\"],\"number\",\"string\",\"string\"]" ]]
   oci kill "$id" KILL
   becomes stopped
   oci state "$id"

@@ -27,7 +27,7 @@ on_host() {
   nsenter --net="/run/netns/$HOST_NS" -- "$@"
 }
 create() {
-  on_host timeout 60 "$OCI" --root "$ROOT" create --bundle "$BUNDLE" box > "$BATS_TEST_TMPDIR/out" 2>&1 < /dev/null 3>&-
+  on_host timeout "$((60 * SLOW))" "$OCI" --root "$ROOT" create --bundle "$BUNDLE" box > "$BATS_TEST_TMPDIR/out" 2>&1 < /dev/null 3>&-
 }
 # fails TEXT: create does, in one line with TEXT.
 fails() {
@@ -37,7 +37,7 @@ fails() {
   nothing_of_it
 }
 inside() {
-  nsenter --net="/proc/$(oci state box | jq .pid)/ns/net" -- "$@"
+  nsenter --net="/proc/$(pid_of)/ns/net" -- "$@"
 }
 # all_at_home: d0 is as setup made it, but for addresses that a move does not take along.
 all_at_home() {

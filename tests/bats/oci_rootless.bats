@@ -56,7 +56,7 @@ may_make_userns() {
 oci() {
   status=0
   as_user "$@" > "$BATS_TEST_TMPDIR/out" 2> "$BATS_TEST_TMPDIR/err" < /dev/null 3>&- || status=$?
-  output=$(cat "$BATS_TEST_TMPDIR/out") stderr=$(cat "$BATS_TEST_TMPDIR/err")
+  output=$(< "$BATS_TEST_TMPDIR/out") stderr=$(< "$BATS_TEST_TMPDIR/err")
   printf '$ arnia-oci %s\nstatus %s\nstdout: %s\nstderr: %s\n' "$*" "$status" "$output" "$stderr"
 }
 status_of() {
@@ -221,7 +221,7 @@ owned() {
     bundle_sh "$script"
     oci run -b "$B" "$id"
     local code=0 out
-    out=$(plain timeout 60 runc --root "$run_dir/runc" run -b "$B" "${id}r" 2> "$BATS_TEST_TMPDIR/runc.err" < /dev/null 3>&-) || code=$?
+    out=$(plain timeout "$((60 * SLOW))" runc --root "$run_dir/runc" run -b "$B" "${id}r" 2> "$BATS_TEST_TMPDIR/runc.err" < /dev/null 3>&-) || code=$?
     [[ $code -eq $status && $out == "$output" ]] || { echo "runc: status $code, $out, $(cat "$BATS_TEST_TMPDIR/runc.err")"; return 1; }
   done
 }

@@ -28,7 +28,7 @@ program() {
   program 'trap \"exit 7\" USR1; echo ready; while :; do sleep 0.1; done'
   "$OCI" --root "$ROOT" run --no-subreaper --bundle "$BUNDLE" box > "$BATS_TEST_TMPDIR/out" 2>&1 3>&- < /dev/null &
   pid=$!
-  for ((i = 0; i < 100; i++)); do
+  for ((i = 0; i < 100 * SLOW; i++)); do
     ! grep -q ready "$BATS_TEST_TMPDIR/out" || break
     sleep 0.05
   done
@@ -42,15 +42,15 @@ program() {
 @test "run --keep leaves a stopped container" {
   program 'exit 3'
   run -3 oci run --keep --bundle "$BUNDLE" box < /dev/null
-  [[ "$(oci state box | jq -r .status)" == stopped ]]
+  [[ "$(status_of)" == stopped ]]
   oci delete box
   nothing_of_it
 }
 
 @test "run --detach writes the pid and ends at once; standard input may be closed" {
   oci run --detach --pid-file "$BATS_TEST_TMPDIR/pid" --bundle "$BUNDLE" box > /dev/null 2>&1 <&-
-  [[ "$(oci state box | jq -r .status)" == running ]]
-  [[ "$(oci state box | jq .pid)" == "$(< "$BATS_TEST_TMPDIR/pid")" ]]
+  [[ "$(status_of)" == running ]]
+  [[ "$(pid_of)" == "$(< "$BATS_TEST_TMPDIR/pid")" ]]
   oci delete --force box
   nothing_of_it
 }

@@ -5,19 +5,20 @@
 # which of the tests tell it apart.
 
 ARNIA_BUILD=${ARNIA_BUILD:-$BATS_TEST_DIRNAME/../../build}
+load slow
 
 attack_file_up() {
   export OCI=${ATTACKED:-$ARNIA_BUILD/bin/arnia-oci} FAKES=$ARNIA_BUILD/tests/fakes BASE=$BATS_FILE_TMPDIR/base VICTIM=$BATS_FILE_TMPDIR/victim
-  export MARKER=$BATS_FILE_TMPDIR/marker SECRET="of-the-host-$RANDOM$RANDOM" NS_HOLDER SUM a
+  export MARKER=$BATS_FILE_TMPDIR/marker SECRET="of-the-host-$RANDOM$RANDOM" NS_HOLDER SUM
   chmod 755 "$BATS_FILE_TMPDIR" # /bundles of plain users
   mkdir -p "$BASE"/{bin,etc,tmp,proc,sys,dev,fakes,vol} "$VICTIM"
   chmod 777 "$VICTIM" "$BASE/tmp"
   cp /bin/busybox "$BASE/bin/"
-  for a in sh ls cat id ps sleep true false echo env pwd kill touch mount umount mkdir ln mknod grep head dd wc readlink stat unshare chmod tty rm tr \
-    find sed cut hostname; do ln -s busybox "$BASE/bin/$a"; done
+  busybox --list | perl -lne 'BEGIN { chdir pop } symlink "busybox", $_' "$BASE/bin"
   cp "$FAKES/attacker" "$FAKES/syscall_probe" "$BASE/fakes/"
   echo "$SECRET" > "$MARKER"
   SUM=$(sha256sum < "$OCI")
+  "$OCI" spec -b "$BATS_FILE_TMPDIR"
   unshare --mount --propagation private sleep 100000 > /dev/null 2>&1 < /dev/null 3>&- &
   NS_HOLDER=$!
   sleep 0.3
@@ -66,10 +67,8 @@ bundle() {
   B=$BATS_TEST_TMPDIR/bundle
   mkdir -p "$B"
   rm -f "$B/config.json"
-  "$OCI" spec -b "$B"
   jq --arg root "$R" --arg victim "$VICTIM" ".process.terminal = false | .process.args = [$1] | .root.path = \$root | .root.readonly = false | ${2:-.}" \
-    "$B/config.json" > "$B/new"
-  mv "$B/new" "$B/config.json"
+    "$BATS_FILE_TMPDIR/config.json" > "$B/config.json"
 }
 # A filter of bundle: every capability that there is to give, in every set but the inheritable and the ambient one.
 all_caps() {
@@ -86,7 +85,7 @@ USERNS='.linux.namespaces += [{"type":"user"}] | .linux.uidMappings = [{"contain
 
 # as_host CMD...: in the file's mount namespace, within a bound
 as_host() {
-  nsenter --mount="/proc/$NS_HOLDER/ns/mnt" --wd="$PWD" -- timeout -k 3 "${bound:-60}" "$@"
+  nsenter --mount="/proc/$NS_HOLDER/ns/mnt" --wd="$PWD" -- timeout -k 3 "$((${bound:-60} * SLOW))" "$@"
 }
 # oci ARG...: its streams are files, as a container that is created keeps them.
 oci() {
@@ -122,5 +121,8 @@ inside() {
   oci exec "$id" "$@"
 }
 init_pid() {
-  "$OCI" --root "$ROOT" state "$id" | jq .pid
+  "$OCI" --root "$ROOT" state "$id" | sed -n 's/^ *"pid": \([0-9]*\).*/\1/p'
+}
+status_of() {
+  "$OCI" --root "$ROOT" state "$id" | sed -n 's/^ *"status": "\([a-z]*\)".*/\1/p'
 }

@@ -74,6 +74,7 @@ caps_of() {
   up
   for user in 4294967295 4294967296 4294967297 8589934592 18446744073709551616 -1 -0 +0 0x0 00x 1e0 ' 0' '0 ' $'0\n' '' : :0 0: 0:0:0 0:-1 0:4294967295 0:4294967296 \
     root nobody 1000:root '1000:' '1000: ' '1000,0' '1000.0' $'1000\t' '٠' '0;' '$(id)' '%d'; do
+    taken || continue
     oci exec --user="$user" "$id" id -u
     [[ $status -ne 0 && -z "$output" ]] || { echo "user '$user' is $output"; return 1; }
     refused
@@ -83,6 +84,7 @@ caps_of() {
     [[ $status -ne 0 && -z "$output" ]] || { echo "group '$user' is $output"; return 1; }
   done
   for user in '"0"' -1 4294967295 4294967296 1.5 null '{}' true 1e30; do
+    taken || continue
     echo '{"user":{"uid":'"$user"',"gid":1000},"args":["id","-u"],"cwd":"/","env":["PATH=/bin"]}' > "$BATS_TEST_TMPDIR/p"
     oci exec --process "$BATS_TEST_TMPDIR/p" "$id"
     [[ $status -ne 0 && -z "$output" || $user == null ]] || { echo "uid $user is $output"; return 1; }
@@ -175,13 +177,12 @@ caps_of() {
   refused listenerPath
   rm "$LISTENER"
   # takes the connection and the descriptor, and ends
-  python3 -c 'import os,socket,sys
-s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]+"-"); s.listen(); os.rename(sys.argv[1]+"-", sys.argv[1]); c,_=s.accept(); m,f,_,_=socket.recv_fds(c,65536,4); print(len(f)); s.close()' "$LISTENER" > "$BATS_TEST_TMPDIR/fds" 3>&- &
+  "$FAKES/oci_aid" fds "$LISTENER" > "$BATS_TEST_TMPDIR/fds" 3>&- &
   background+=($!)
-  for _ in $(seq 100); do [[ ! -S "$LISTENER" ]] || break; sleep 0.1; done
+  for _ in $(seq $((100 * SLOW))); do [[ ! -S "$LISTENER" ]] || break; sleep 0.1; done
   bound=20 oci run -b "$B" "$id"
   [[ $status -ne 0 && "$stderr" == *"mkdir:"*"Function not"* && ! -e "$BASE/tmp/x" ]]
-  [[ "$(cat "$BATS_TEST_TMPDIR/fds")" == 1 ]]
+  [[ "$(grep -c "^fd " "$BATS_TEST_TMPDIR/fds")" == 1 ]]
   # the write that tells of it, and the filter's own load, cannot be what is asked about
   for name in write seccomp sendmsg exit_group; do
     bundle '"true"' "$notify | .linux.seccomp.syscalls[0].names = [\"$name\"]"
@@ -310,6 +311,7 @@ holders() {
   for maps in '[{"containerID":0,"hostID":200000,"size":0}]' '[{"containerID":0,"hostID":4294967290,"size":100}]' '[{"containerID":4294967290,"hostID":0,"size":100}]' \
     '[{"containerID":0,"hostID":200000,"size":10},{"containerID":5,"hostID":300000,"size":10}]' '[{"containerID":0,"hostID":200000,"size":10},{"containerID":50,"hostID":200005,"size":10}]' \
     '[{"containerID":-1,"hostID":200000,"size":10}]' '[{"containerID":0,"hostID":4294967296,"size":10}]' '[]'; do
+    taken || continue
     bundle '"true"' '.linux.namespaces += [{"type":"user"}] | .linux.uidMappings = '"$maps"' | .linux.gidMappings = .linux.uidMappings'
     oci run -b "$B" "$id"
     refused
@@ -324,6 +326,7 @@ holders() {
   local name
   for name in kernel.core_pattern kernel.modprobe vm.overcommit_memory fs.suid_dumpable kernel.panic kernel.hostname net.../../kernel.panic net/../kernel/panic ../x \
     net.ipv4/../../../kernel/panic /proc/sys/kernel/panic kernel.msgmax/../panic '' . / net. 'net.ipv4.ip_forward ' $'net.ipv4.ip_forward\n' fs.mqueue/../../kernel/panic user.max_user_namespaces; do
+    taken || continue
     bundle '"true"' ".linux.sysctl = $(jq -n --arg n "$name" '{($n):"1"}')"
     oci run -b "$B" "$id"
     refused

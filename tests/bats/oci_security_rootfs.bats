@@ -58,7 +58,7 @@ mount_of() {
     '.linux.devices = [{"path":"/vol/dir/node","type":"c","major":1,"minor":3,"fileMode":438}]'
     '.linux.maskedPaths = ["/vol/dir/sub","/vol/dir"] | .linux.readonlyPaths = ["/vol/dir"]'
   )
-  for _ in $(seq 12); do
+  for _ in $(rounds 12); do
     for kind in "${filters[@]}"; do
       bundle '"true"' "$kind"
       oci run -b "$B" "$id"
@@ -73,7 +73,7 @@ mount_of() {
   mkdir -p "$BATS_TEST_TMPDIR/vol/dir/sub" "$BATS_TEST_TMPDIR/data"
   ln -s "../../../../../../../../../..$VICTIM" "$BATS_TEST_TMPDIR/vol/link"
   start_flip "$BATS_TEST_TMPDIR/vol/dir" "$BATS_TEST_TMPDIR/vol/link"
-  for _ in $(seq 30); do
+  for _ in $(rounds 30); do
     bundle '"true"' "$(mount_of bind "$BATS_TEST_TMPDIR/vol" /vol rbind) | $(mount_of bind "$BATS_TEST_TMPDIR/data" /vol/dir/a rbind) |
       $(mount_of tmpfs tmpfs /vol/dir/b) | .process.cwd = \"/vol/dir/c\""
     oci run -b "$B" "$id"
@@ -93,6 +93,7 @@ mount_of() {
   ln -s /proc/1/root "$R/one"
   ln -s loop "$R/loop"
   for target in out out/sub up up/sub/sub magic/x one/x loop/x out/../x; do
+    taken || continue
     bundle '"true"' "$(mount_of bind "$BATS_TEST_TMPDIR/data" "/$target" rbind)"
     oci run -b "$B" "$id"
     goes_or_is_refused
@@ -135,7 +136,7 @@ mount_of() {
   ln -s /secret "$R/dev2/null"
   : > "$R/dev/null"
   start_flip "$R/dev" "$R/dev2"
-  for _ in $(seq 40); do
+  for _ in $(rounds 40); do
     bundle '"cat","/secret"' '.mounts |= map(select(.destination | startswith("/dev") | not)) | .linux.maskedPaths = ["/secret"]'
     oci run -b "$B" "$id"
     [[ "$output" != *hidden-word* ]]
@@ -190,6 +191,7 @@ mount_of() {
   local what where dev
   for what in dev proc sys; do
     for where in "$VICTIM" "../../../../../../../../../../..$VICTIM" /proc/self/root; do
+      taken || continue
       image
       rm -rf "${R:?}/$what"
       ln -s "$where" "$R/$what"
@@ -208,7 +210,7 @@ mount_of() {
   image
   ln -s "$VICTIM" "$R/link"
   start_flip "$R/dev" "$R/link"
-  for _ in $(seq 60); do
+  for _ in $(rounds 60); do
     bundle '"true"' '.mounts |= map(select(.destination | startswith("/dev") | not))'
     oci run -b "$B" "$id"
     goes_or_is_refused
@@ -223,6 +225,7 @@ mount_of() {
   for at in self/oom_score_adj self/attr/exec self/attr/current self/uid_map self/gid_map self/setgroups self/loginuid self/timens_offsets \
     thread-self/attr/exec sys/net/ipv4/ip_forward; do : > "$fake/$at"; done
   for at in /proc /proc/self /proc/self/attr /proc/sys /proc/sys/net /proc/thread-self; do
+    taken || continue
     bundle '"true"' "$(mount_of bind "$fake" "$at" rbind) | .process.oomScoreAdj = 500 | .linux.sysctl = {\"net.ipv4.ip_forward\":\"1\"}"
     oci run -b "$B" "$id"
     refused
@@ -249,7 +252,7 @@ mount_of() {
   : > "$fake/a/x"
   ln -s /proc/sysrq-trigger "$fake/b/x"
   start_flip "$fake/a" "$fake/b"
-  for _ in $(seq 25); do
+  for _ in $(rounds 25); do
     bundle '"cat","/proc/self/oom_score_adj"' "$(mount_of bind "$fake" /vol rbind) | $(mount_of bind "$fake/a" /proc/self/attr rbind) | .process.oomScoreAdj = 300"
     oci run -b "$B" "$id"
     refused
@@ -265,6 +268,7 @@ mount_of() {
   mkdir "$BATS_TEST_TMPDIR/dir"
   echo 1.0 > "$BATS_TEST_TMPDIR/file"
   for at in /proc /proc/ //proc /./proc /x/../proc /proc/self /proc/sys/kernel /proc/1/attr /proc/sysrq-trigger /proc/kcore /proc/self/exe /proc/nothing; do
+    taken || continue
     bundle '"true"' "$(mount_of bind "$BATS_TEST_TMPDIR/dir" "$at" rbind)"
     oci run -b "$B" "$id"
     refused
@@ -274,6 +278,7 @@ mount_of() {
   done
   for at in cpuinfo meminfo uptime stat loadavg diskstats swaps slabinfo sys/kernel/ns_last_pid; do
     [[ -e "/proc/$at" ]] || continue # as the kernel was built
+    taken || continue
     bundle '"cat","/proc/'$at'"' "$(mount_of bind "$BATS_TEST_TMPDIR/file" "/proc/$at" bind ro)"
     oci run -b "$B" "$id"
     [[ "$output" == 1.0 ]]
@@ -293,6 +298,7 @@ mount_of() {
   local f
   for f in /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sys/kernel/hotplug /proc/sysrq-trigger /sys/kernel/uevent_helper \
     /proc/sys/fs/binfmt_misc/register /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/release_agent /proc/sys/vm/panic_on_oom; do
+    taken || continue
     bundle '"sh","-c","(echo x > '$f') 2>/dev/null && echo WROTE; true"'
     oci run -b "$B" "$id"
     ok

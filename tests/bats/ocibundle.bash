@@ -4,22 +4,27 @@
 
 ARNIA_BUILD=${ARNIA_BUILD:-$BATS_TEST_DIRNAME/../../build}
 OCI=$(cd "$ARNIA_BUILD/bin" && pwd)/arnia-oci
+load slow
 CGROUPS=arniat-oci-$BATS_ROOT_PID # below the cgroup2 mount, removed by cgroups_gone
 CGROUP2=/sys/fs/cgroup
 [[ "$(stat -f -c %T "$CGROUP2")" == cgroup2fs ]] || CGROUP2=/sys/fs/cgroup/unified
 
-# bundle_up: a bundle whose program sleeps; call in setup.
+# bundle_up: a bundle whose program sleeps, a copy of the file's; call in setup.
 bundle_up() {
-  local rootfs=$BATS_TEST_TMPDIR/b/rootfs a
+  local a
   ROOT=$BATS_TEST_TMPDIR/root
+  BUNDLE=$BATS_FILE_TMPDIR/b
+  if [[ ! -e $BUNDLE/config.json ]]; then
+    mkdir -p "$BUNDLE"/rootfs/{bin,etc,proc,sys,dev,tmp}
+    cp /bin/busybox "$BUNDLE/rootfs/bin/"
+    for a in sh sleep cat ls ip mount id kill echo true false stat readlink; do
+      ln -s busybox "$BUNDLE/rootfs/bin/$a"
+    done
+    "$OCI" spec -b "$BUNDLE"
+    configure '.process.terminal = false | .process.args = ["sleep", "1000"] | .linux.cgroupsPath = "/'"$CGROUPS"'/box"'
+  fi
+  cp -a "$BUNDLE" "$BATS_TEST_TMPDIR/b"
   BUNDLE=$BATS_TEST_TMPDIR/b
-  mkdir -p "$rootfs"/{bin,etc,proc,sys,dev,tmp}
-  cp /bin/busybox "$rootfs/bin/"
-  for a in sh sleep cat ls ip mount id kill echo true false stat readlink; do
-    ln -s busybox "$rootfs/bin/$a"
-  done
-  (cd "$BUNDLE" && "$OCI" spec)
-  configure '.process.terminal = false | .process.args = ["sleep", "1000"] | .linux.cgroupsPath = "/'"$CGROUPS"'/box"'
 }
 
 # configure FILTER: change config.json by jq.
@@ -29,7 +34,15 @@ configure() {
 
 # oci ARG...: within a bound. Descriptor 3 is of bats, which would wait for who holds it.
 oci() {
-  timeout 60 "$OCI" --root "$ROOT" "$@" 3>&-
+  timeout "$((60 * SLOW))" "$OCI" --root "$ROOT" "$@" 3>&-
+}
+
+# Without jq, which takes seconds to start on the test host.
+status_of() {
+  oci state box | sed -n 's/^ *"status": "\([a-z]*\)".*/\1/p'
+}
+pid_of() {
+  oci state box | sed -n 's/^ *"pid": \([0-9]*\).*/\1/p'
 }
 
 # one_line TEXT: what `run --separate-stderr` has of a failure is one line of ours that has TEXT.
@@ -37,25 +50,23 @@ one_line() {
   [[ $status -ne 0 && $stderr == "arnia-oci: "*"$1"* && $stderr != *$'\n'* ]] || { echo "status $status, \"$stderr\", not \"$1\""; return 1; }
 }
 
-# Of the bundle's programs, wherever they run.
+# Of the bundle's programs, wherever they run, and of ours that are told of it.
 left_processes() {
-  {
-    find /proc/[0-9]*/root /proc/[0-9]*/exe -maxdepth 0 -lname "$BATS_TEST_TMPDIR/*"
-    grep -lF -- "$ROOT" /proc/[0-9]*/cmdline
-  } 2> /dev/null | cut -d/ -f3 | grep -vx "$$" || true
+  find /proc/[0-9]*/root /proc/[0-9]*/exe -maxdepth 0 -lname "$BATS_TEST_TMPDIR/*" 2> /dev/null || :
+  grep -lsF -- "$ROOT" /proc/[0-9]*/cmdline || :
 }
 
 # nothing_of_it [CONTAINER]: no process, cgroup, mount or folder of the container is there. Processes that were killed take their moment.
 nothing_of_it() {
   local i left
-  for ((i = 0; i < 50; i++)); do
-    left=$(left_processes | tr '\n' ' ')
+  for ((i = 0; i < 50 * SLOW; i++)); do
+    left=$(left_processes)
     [[ -n "$left" ]] || break
     sleep 0.1
   done
   [[ -z "$left" ]] || { echo "processes: $left"; return 1; }
   [[ ! -e $CGROUP2/$CGROUPS/box ]] || { echo "its cgroup is left"; return 1; }
-  ! grep -F "$BATS_TEST_TMPDIR" /proc/self/mountinfo || { echo "mounts are left"; return 1; }
+  [[ "$(< /proc/self/mountinfo)" != *"$BATS_TEST_TMPDIR"* ]] || { echo "mounts are left"; return 1; }
   [[ ! -e $ROOT/${1:-box} ]] || { echo "left below the root: $(find "$ROOT/${1:-box}" | tr '\n' ' ')"; return 1; }
 }
 

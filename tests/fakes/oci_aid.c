@@ -4,6 +4,8 @@
  *
  *	oci_aid fds SOCKET		takes one message: its text, then what each descriptor is, a line each
  *	oci_aid tty SOCKET [TEXT]	takes a terminal's master, types TEXT, and shows what comes until it is closed
+ *	oci_aid pidfd SOCKET FILE	takes a process; kills it once FILE is there
+ *	oci_aid say SOCKET TEXT		connects to a socket of packets, and sends TEXT if there is any
  *	oci_aid notify SOCKET ERRNO	takes a seccomp listener, shows its state, and answers each call with ERRNO
  *					(0: let it go on)
  *	oci_aid addfd SOCKET PATH FILE	the same; to an open(2) of PATH it answers with a descriptor of FILE, in one act, to others that
@@ -18,6 +20,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,8 +46,9 @@ static int wait_for_peer(const char *path)
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), peer;
 
-	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
-	if (s < 0 || bind(s, (void *)&at, sizeof(at)) < 0 || listen(s, 1) < 0) {
+	/* Who sees the name can connect to it. */
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s-", path);
+	if (s < 0 || bind(s, (void *)&at, sizeof(at)) < 0 || listen(s, 1) < 0 || rename(at.sun_path, path) < 0) {
 		perror(path);
 		exit(1);
 	}
@@ -88,6 +92,33 @@ static int show_fds(const char *path)
 		n = readlink(link, what, sizeof(what) - 1);
 		what[n > 0 ? n : 0] = '\0';
 		printf("fd %s\n", what);
+	}
+	return 0;
+}
+
+static int kill_by_pidfd(const char *path, const char *go)
+{
+	static struct message m;
+
+	take(wait_for_peer(path), &m);
+	printf("%s %zu\n", m.text, m.n_fds);
+	fflush(stdout);
+	if (m.n_fds != 1)
+		return 1;
+	while (access(go, F_OK) < 0)
+		poll(NULL, 0, 50);
+	return syscall(SYS_pidfd_send_signal, m.fds[0], SIGKILL, NULL, 0) < 0;
+}
+
+static int say(const char *path, const char *text)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (snprintf(at.sun_path, sizeof(at.sun_path), "%s", path) >= (int)sizeof(at.sun_path) || s < 0 ||
+	    connect(s, (void *)&at, sizeof(at)) < 0 || (*text && send(s, text, strlen(text), MSG_NOSIGNAL) < 0)) {
+		perror(path);
+		return 1;
 	}
 	return 0;
 }
@@ -253,6 +284,10 @@ int main(int argc, char **argv)
 		return show_fds(argv[2]);
 	if (argc > 2 && strcmp(verb, "tty") == 0)
 		return relay_tty(argv[2], argv[3]);
+	if (argc > 3 && strcmp(verb, "pidfd") == 0)
+		return kill_by_pidfd(argv[2], argv[3]);
+	if (argc > 3 && strcmp(verb, "say") == 0)
+		return say(argv[2], argv[3]);
 	if (argc > 3 && strcmp(verb, "notify") == 0)
 		return serve_filter(argv[2], atoi(argv[3]));
 	if (argc > 4 && strcmp(verb, "addfd") == 0)
@@ -263,6 +298,6 @@ int main(int argc, char **argv)
 		return try_open(argv[2], argv[3]);
 	if (strcmp(verb, "look") == 0)
 		return look();
-	fprintf(stderr, "usage: oci_aid fds|tty|notify|addfd|drop|look|open ...\n");
+	fprintf(stderr, "usage: oci_aid fds|tty|pidfd|say|notify|addfd|drop|look|open ...\n");
 	return 2;
 }
