@@ -4,11 +4,14 @@
 #include <linux/filter.h>
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "lib/base/fd.h"
@@ -41,6 +44,23 @@ int domainname_apply(const struct sandbox_config *c, struct error *err)
 	if (setdomainname(c->domainname, strlen(c->domainname)) < 0)
 		return err_sys(err, -errno, "set the domain name");
 	return 0;
+}
+
+/* The address 127.0.0.1 comes with it (netdevice(7)). */
+int loopback_apply(const struct sandbox_config *c, struct error *err)
+{
+	struct ifreq lo = { .ifr_name = "lo" };
+	auto_fd int fd = -1;
+
+	if (!(c->namespaces & CLONE_NEWNET))
+		return 0;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &lo) < 0)
+		return err_sys(err, -errno, "look at the loopback device");
+	if (lo.ifr_flags & IFF_UP)
+		return 0;
+	lo.ifr_flags |= IFF_UP;
+	return ioctl(fd, SIOCSIFFLAGS, &lo) < 0 ? err_sys(err, -errno, "set up the loopback device") : 0;
 }
 
 int oom_score_own(int32_t *ret)

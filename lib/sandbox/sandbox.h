@@ -77,6 +77,7 @@ int sysctl_check_all(const struct sandbox_config *c, struct error *err);
 void sysctl_name_plain(char *name); /* "net/ipv4/ip_forward" -> "net.ipv4.ip_forward", as sysctl(8) */
 int sysctl_apply(const struct sandbox_config *c, struct error *err); /* inside, on checked procfs descriptors; before /proc/sys is made read-only */
 int hostname_apply(const struct sandbox_config *c, struct error *err);
+int loopback_apply(const struct sandbox_config *c, struct error *err); /* in a network namespace of its own: lo up */
 int domainname_apply(const struct sandbox_config *c, struct error *err);
 uint64_t sandbox_namespaces(const struct sandbox_config *c); /* made or joined: all that are not the host's */
 int oom_score_own(int32_t *ret);

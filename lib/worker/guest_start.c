@@ -47,6 +47,14 @@ static int start_mounts(void *ctx, struct error *err)
 	return r;
 }
 
+/* Before the hooks, which may look for it. The network that arnia-run makes has it already. */
+static int start_loopback(void *ctx, struct error *err)
+{
+	struct guest *g = ctx;
+
+	return g->w->asks ? loopback_apply(&g->plan->sandbox, err) : 0;
+}
+
 /* All is mounted and the old root still there. First those of the runtime's namespaces, which it runs itself; then those of the
  * container's, from the files of the host (runtime-spec config.md "createContainer Hooks"). */
 static int start_hooks(void *ctx, struct error *err)
@@ -118,6 +126,7 @@ static const struct step guest_list[] = {
 	{ "guest:mntns", NULL, start_mntns, NULL },
 	{ "guest:private", NULL, start_private, NULL },
 	{ "guest:ids", NULL, guest_ids, NULL },
+	{ "guest:loopback", NULL, start_loopback, NULL },
 	{ "guest:mounts", "rootfs", start_mounts, NULL },
 	{ "guest:console", "console", guest_console, NULL },
 	{ "guest:hooks", "hooks", start_hooks, NULL },

@@ -1,0 +1,35 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# arnia-oci: what a container and its hooks find as with other runtimes, where config.json says nothing of it.
+bats_require_minimum_version 1.5.0
+load oci_helpers
+
+setup_file() {
+  oci_file_up
+}
+teardown_file() {
+  oci_file_down
+}
+setup() {
+  oci_up
+}
+teardown() {
+  oci_down
+}
+
+# In a user namespace of its own, on a tree that it may read.
+OWN_IDS='.linux.namespaces += [{"type":"user"}] | .linux.uidMappings = [{"containerID":0,"hostID":300000,"size":65536}]
+  | .linux.gidMappings = .linux.uidMappings'
+
+@test "the loopback device of a network namespace of its own is up, before the hooks run" {
+  inside 'ip -o addr show lo'
+  [[ "$output" == *"127.0.0.1/8"* && "$output" == *"::1/128"* ]]
+  inside 'cat /sys/class/net/lo/flags' "$OWN_IDS"
+  prints 0x9
+  printf '#!/bin/sh\nnsenter -t "$(jq .pid)" -n ip -o link show lo > %s\n' "$BATS_TEST_TMPDIR/seen" > "$BATS_TEST_TMPDIR/look"
+  chmod 755 "$BATS_TEST_TMPDIR/look"
+  bundle '"true"' ".hooks = {\"createRuntime\":[{\"path\":\"$BATS_TEST_TMPDIR/look\",\"env\":[\"PATH=$PATH\"]}]}"
+  oci run -b "$B" "$id"
+  ok
+  grep -q LOOPBACK,UP "$BATS_TEST_TMPDIR/seen"
+}
