@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "lib/base/fd.h"
+#include "lib/base/str.h"
 #include "rootfs/internal.h"
 #include "rootfs/rootfs.h"
 
@@ -61,6 +62,22 @@ int rootfs_detach_root(const char *path, uint64_t id, struct error *err)
 	if (r < 0 || now != id)
 		return 0;
 	return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? err_sys(err, -errno, "detach root %s", path) : 0;
+}
+
+int rootfs_guest_show(const struct rootfs_config *c, int root, struct error *err)
+{
+	const char *path = c->lower.v[0];
+	auto_fd int at = -1;
+	int r;
+
+	if (c->place != ROOTFS_NEW || str_eq(path, "/"))
+		return 0;
+	at = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* The root of a user namespace need not get there. */
+	if (at < 0 && errno == EACCES)
+		return 0;
+	r = at < 0 ? -errno : mnt_attach(root, at, "");
+	return r < 0 ? err_sys(err, r, "move the root to %s", path) : 0;
 }
 
 int place_root(const struct rootfs_config *c, volatile uint64_t *ret_id, struct error *err)

@@ -53,6 +53,9 @@ int rootfs_guest_private(const struct rootfs_config *c, struct error *err);
 /* Attach the root, do mounts, devices, links, files in order. Paths inside only by path_*_in. A target that is /proc or /sys (or /dev) may not be a link in the image;
  * nothing but a whole procfs goes over /proc, and into it only the files that lxcfs gives. */
 int rootfs_guest_mount(const struct rootfs_config *c, struct rootfs_guest *g, struct error *err);
+/* Move the root from the stage over lower[0], where hooks look for the container's files, and mount more. One that this process may not
+ * walk to is left alone. Before the pivot. */
+int rootfs_guest_show(const struct rootfs_config *c, int root, struct error *err);
 /* New pty in the container's own /dev/pts; bind its slave on /dev/console when c->console. Returns the master; slave fd in *ret_slave. Before the pivot or after
  * (root = fd of the new root). rows = 0: the size is left. */
 int rootfs_guest_console(const struct rootfs_config *c, int root, uint16_t rows, uint16_t cols, int *ret_slave, struct error *err);

@@ -3,6 +3,7 @@
  * end. */
 #include <errno.h>
 #include <sched.h>
+#include <unistd.h>
 #include "lib/worker/worker.h"
 #include "lib/base/mem.h"
 #include "lib/worker/hooks.h"
@@ -55,6 +56,16 @@ static int start_loopback(void *ctx, struct error *err)
 	return g->w->asks ? loopback_apply(&g->plan->sandbox, err) : 0;
 }
 
+/* It is also where hooks run in the container's namespaces, as with runc. */
+static int show_root(const struct guest *g, struct error *err)
+{
+	int r = rootfs_guest_show(&g->plan->rootfs, g->root, err);
+
+	if (r == 0 && fchdir(g->root) < 0)
+		return err_sys(err, -errno, "enter the new root");
+	return r;
+}
+
 /* All is mounted and the old root still there. First those of the runtime's namespaces, which it runs itself; then those of the
  * container's, from the files of the host (runtime-spec config.md "createContainer Hooks"). */
 static int start_hooks(void *ctx, struct error *err)
@@ -65,6 +76,9 @@ static int start_hooks(void *ctx, struct error *err)
 
 	if (!g->plan->halt)
 		return 0;
+	r = show_root(g, err);
+	if (r < 0)
+		return r;
 	guest_report(g, GUEST_HOOKS, NULL);
 	r = guest_go(g, err);
 	if (r < 0 || !g->plan->hooks_create.n)

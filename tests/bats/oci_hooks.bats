@@ -218,6 +218,33 @@ is_gone() {
   grep -qx hooked <<< "$output"
 }
 
+@test "hooks find the container's tree at root.path of its mount namespace, and mount into it" {
+  local tree=$BATS_FILE_TMPDIR/rootfs
+  cat > "$BATS_TEST_TMPDIR/outside" << EOS
+#!/bin/sh
+pid=\$(jq .pid)
+ls "/proc/\$pid/root$tree/proc/1/status" > $seen/outside
+exec nsenter -t "\$pid" -m mount -t tmpfs -o size=4k hooked $tree/mnt
+EOS
+  cat > "$BATS_TEST_TMPDIR/within" << EOS
+#!/bin/sh
+{ pwd; ls -d $tree/dev/null; } > $seen/within
+exec mount -t tmpfs -o size=8k hooked $tree/tmp
+EOS
+  chmod 755 "$BATS_TEST_TMPDIR"/{outside,within}
+  hooked=".hooks = {\"createRuntime\":[{\"path\":\"$BATS_TEST_TMPDIR/outside\",\"env\":[\"PATH=$PATH\"]}],
+    \"createContainer\":[{\"path\":\"$BATS_TEST_TMPDIR/within\",\"env\":[\"PATH=$PATH\"]}]}"
+  inside 'grep hooked /proc/mounts | cut -d" " -f2' "$hooked"
+  prints "/mnt"$'\n'"/tmp"
+  [[ "$(< "$seen/within")" == "$tree"$'\n'"$tree/dev/null" && -s $seen/outside ]]
+  ! grep hooked /proc/mounts
+  chmod 777 "$seen"
+  rm "$seen"/*
+  inside 'grep -c hooked /proc/mounts' "$hooked | del(.hooks.createRuntime) | .linux.namespaces += [{\"type\":\"user\"}]
+    | .linux.uidMappings = [{\"containerID\":0,\"hostID\":300000,\"size\":65536}] | .linux.gidMappings = .linux.uidMappings"
+  prints 1
+}
+
 # ---- pause, resume, update, events ----
 
 @test "pause stops all processes at once, resume lets them go on" {
