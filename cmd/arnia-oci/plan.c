@@ -253,6 +253,7 @@ int plan_create(struct act *a, struct error *err)
 	if (opt_has(a->call, "no-new-keyring"))
 		p->sandbox.new_keyring = false;
 	r = preserved_fds(a->call, &p->process, err);
+	oci_env_last(&a->config.arena, &p->process.env);
 	if (r == 0)
 		r = split_userns(a, err);
 	return r == 0 ? compile_filter(a, err) : r;
@@ -306,6 +307,7 @@ int plan_exec(struct act *a, const struct pidref *init, struct error *err)
 	if (r < 0)
 		return r;
 	common(a, PLAN_EXEC);
+	oci_env_last(&a->config.arena, &a->plan.process.env);
 	a->plain_user = geteuid() != 0 && ns & CLONE_NEWUSER;
 	s->joins.n = 0;
 	s->namespaces = a->plain_user ? ns & ~(uint64_t)CLONE_NEWUSER : ns;

@@ -66,6 +66,8 @@ void oci_config_done(struct oci_config *c);
  * no_new_privs, oom score, labels, scheduler, ioPriority, affinity). Strings go into the arena. */
 int oci_process_decode(const json *process, struct arena *a, struct process_config *ret, struct sandbox_config *ret_sandbox, bool *ret_terminal,
 		       struct strv *ret_warnings, struct error *err);
+/* env.c. Of variables that are there more than once the last one stays: it is what was said last, and getenv(3) finds the first. */
+void oci_env_last(struct arena *a, struct strv *env);
 /* Capabilities by name ("CAP_CHOWN"); unknown ones give a warning and never widen. */
 int oci_caps_decode(const json *caps, struct arena *a, struct sandbox_config *ret, struct strv *ret_warnings, struct error *err);
 

@@ -33,3 +33,16 @@ OWN_IDS='.linux.namespaces += [{"type":"user"}] | .linux.uidMappings = [{"contai
   ok
   grep -q LOOPBACK,UP "$BATS_TEST_TMPDIR/seen"
 }
+
+@test "of a variable that is there twice the last one counts, in a start and in an exec" {
+  inside 'env | grep -c ^TWICE; echo $TWICE' '.process.env += ["TWICE=1", "TWICE=2"]'
+  prints $'1\n2'
+  bundle '"sleep","1000"' '.process.env += ["TWICE=1"]'
+  oci run -d -b "$B" "$id"
+  ok
+  oci exec --env TWICE=2 --env TWICE=3 "$id" env
+  ok
+  [[ "$(grep ^TWICE <<< "$output")" == TWICE=3 ]]
+  oci delete -f "$id"
+  ok
+}
