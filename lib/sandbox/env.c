@@ -107,6 +107,14 @@ static int make_dir(const char *path)
 	return root < 0 ? -errno : path_mkdirs_in(root, path, 0755);
 }
 
+void cwd_make(const char *cwd)
+{
+	auto_fd int dir = open_dir(cwd);
+
+	if (dir == -ENOENT)
+		dir = make_dir(cwd);
+}
+
 int cwd_apply(const char *cwd, bool create, struct error *err)
 {
 	char now[PATH_MAX];

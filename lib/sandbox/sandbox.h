@@ -114,5 +114,7 @@ bool program_is_plain(const char *path);
 const char *env_get(const struct strv *env, const char *name);
 /* Directory change that cannot be tricked: chdir, then getcwd must start with '/' (CVE-2024-21626). Made when missing if `create`. */
 int cwd_apply(const char *cwd, bool create, struct error *err);
+/* Make it when it is missing, while the root can still be written to. What fails is for cwd_apply to say. */
+void cwd_make(const char *cwd);
 
 #endif

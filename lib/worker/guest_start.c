@@ -130,6 +130,8 @@ static int start_seal(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
 
+	if (g->plan->rootfs.readonly)
+		cwd_make(g->plan->process.cwd);
 	return rootfs_guest_seal(&g->plan->rootfs, err);
 }
 

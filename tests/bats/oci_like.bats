@@ -46,3 +46,9 @@ OWN_IDS='.linux.namespaces += [{"type":"user"}] | .linux.uidMappings = [{"contai
   oci delete -f "$id"
   ok
 }
+
+@test "a working folder that is missing is made, also below a root that is read-only then" {
+  cp -a "$BATS_FILE_TMPDIR/rootfs" "$BATS_TEST_TMPDIR/rootfs"
+  inside 'pwd; touch here 2>&1' ".root.path = \"$BATS_TEST_TMPDIR/rootfs\" | .process.cwd = \"/made/for/it\"" || :
+  [[ $status -eq 1 && "$output" == "/made/for/it"*"Read-only file system" ]]
+}
