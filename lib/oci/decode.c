@@ -8,7 +8,6 @@
 #include "lib/oci/oci_internal.h"
 
 #define MAJOR 1
-#define MINOR_MAX 3
 #define HOSTNAME_MAX 64 /* uname(2) */
 
 /* "0" or a number without leading zero at *s, which is left behind it. */
@@ -53,8 +52,10 @@ static int decode_version(const json *j, struct oci_decode *d, struct error *err
 	}
 	if (!is_suffix(s))
 		return oci_bad(err, "ociVersion: \"%.40s\" is no version", d->c->version);
-	if (part[0] != MAJOR || part[1] > MINOR_MAX)
-		return oci_bad(err, "ociVersion: %.40s is not one of 1.0 to 1.%d", d->c->version, MINOR_MAX);
+	/* A later minor one is what newer engines write for whatever is in it; members that are not known are ignored (config.md,
+	 * "Extensibility"). */
+	if (part[0] != MAJOR)
+		return oci_bad(err, "ociVersion: %.40s is not one of %d.x", d->c->version, MAJOR);
 	return 0;
 }
 

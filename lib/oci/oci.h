@@ -16,7 +16,7 @@
 #include "lib/sandbox/sandbox_config.h"
 #include "rootfs/rootfs_config.h"
 
-#define OCI_VERSION "1.3.0" /* of the specification: what `features` and `spec` say; 1.0.x to 1.3.x are read */
+#define OCI_VERSION "1.3.0" /* of the specification: what `features` and `spec` say; all of 1.x are read */
 #define OCI_CONFIG_MAX (16u << 20) /* bytes of config.json */
 #define OCI_NESTED_MAX 200000 /* arrays and objects in it */
 
