@@ -62,6 +62,13 @@ static int decode_number(const json *item, const char *key, char type, uint32_t 
 	return 0;
 }
 
+/* That of the container's own devpts is a link (config-linux.md, "Default Devices"). Engines that give all devices of the host list
+ * it, too. */
+static bool is_ptmx(const struct dev_item *dev)
+{
+	return str_eq(dev->path, "/dev/ptmx");
+}
+
 static int decode_device(const json *item, void *ctx, struct error *err)
 {
 	struct oci_decode *d = ctx;
@@ -84,7 +91,8 @@ static int decode_device(const json *item, void *ctx, struct error *err)
 		return r;
 	/* Callers that have it from stat(2) leave the kind of file in. */
 	dev.mode &= MODE_MASK;
-	*arena_push(&d->c->arena, &d->c->rootfs.devices) = dev;
+	if (!is_ptmx(&dev))
+		*arena_push(&d->c->arena, &d->c->rootfs.devices) = dev;
 	return 0;
 }
 

@@ -60,6 +60,10 @@ static void test_configured(void **state unused)
 	assert_true(find(&c, "/dev/sda")->type == 'b');
 	oci_config_done(&c);
 	c = decode_section("'devices':[{'path':'/dev/ptmx','type':'c','major':5,'minor':2}]");
+	assert_int_equal(c.rootfs.links.n, 6);
+	assert_null(find(&c, "/dev/ptmx"));
+	oci_config_done(&c);
+	c = decode_section("'devices':[{'path':'/dev/fd','type':'c','major':1,'minor':3}]");
 	assert_int_equal(c.rootfs.links.n, 5);
 	oci_config_done(&c);
 }
