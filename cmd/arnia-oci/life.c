@@ -292,7 +292,7 @@ static const char *from_here(struct arena *m, const char *path)
 int container_begin(struct call *c, struct act *a, struct error *err)
 {
 	const char *given = opt_get(c, "bundle");
-	auto_free char *bundle = realpath(given ? given : ".", NULL), *text = NULL;
+	auto_free char *bundle = realpath(str_is_empty(given) ? "." : given, NULL), *text = NULL;
 	bool relays = !str_eq(c->verb->name, "create") && !opt_has(c, "detach");
 	int r;
 

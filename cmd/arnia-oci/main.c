@@ -152,6 +152,12 @@ static int check_operands(struct call *c, struct error *err)
 	return -EINVAL;
 }
 
+/* crun's parser has both. */
+static bool wants_help(const struct call *c)
+{
+	return opt_has(c, "help") || opt_has(c, "usage");
+}
+
 static int run_verb(struct call *c, char *const *argv, size_t n, struct error *err)
 {
 	struct opt_syntax syntax = { c->verb->opts, c->verb->n_opts, c->verb->passes };
@@ -162,7 +168,7 @@ static int run_verb(struct call *c, char *const *argv, size_t n, struct error *e
 	r = opts_parse(&syntax, argv, n, c, err);
 	if (r < 0)
 		return r;
-	if (opt_has(c, "help"))
+	if (wants_help(c))
 		return help_verb(c->verb);
 	r = check_operands(c, err);
 	if (r < 0)
@@ -189,7 +195,7 @@ static int oci_main(struct call *c, char *const *argv, size_t n, struct error *e
 		c->exit_code = show_version(&c->arena);
 		return 0;
 	}
-	if (!c->args.n || opt_has(c, "help"))
+	if (!c->args.n || wants_help(c))
 		return help_all();
 	if (str_eq(c->args.v[0], "help")) {
 		c->verb = c->args.n > 1 ? verb_find(c->args.v[1]) : NULL;

@@ -16,7 +16,7 @@
 	{                                                                                                    \
 		name, letter, OPT_LIST, arg, help                                                            \
 	}
-#define HELP FLAG("help", 'h', "show this help"), FLAG("help", '?', NULL)
+#define HELP FLAG("help", 'h', "show this help"), FLAG("help", '?', NULL), FLAG("usage", 0, NULL)
 
 const struct opt global_opts[] = {
 	VALUE("root", 0, "DIR", "folder of the containers' state (/run/arnia-oci)"),

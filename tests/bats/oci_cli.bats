@@ -57,10 +57,17 @@ VERBS_WITH_ID="create start run exec state kill delete ps pause resume update ev
     [[ $output == *$'\n'"  $v "* ]]
     run -0 "$OCI" "$v" --help
     [[ ${lines[0]} == "usage: arnia-oci [OPTION...] $v [OPTION...]"* ]]
-    run -0 "$OCI" "$v" -h
+    for o in -h -? --usage; do
+      run -0 "$OCI" "$v" "$o"
+      [[ ${lines[0]} == "usage: arnia-oci [OPTION...] $v [OPTION...]"* ]]
+    done
     run -0 "$OCI" help "$v"
     [[ ${lines[0]} == "usage: arnia-oci [OPTION...] $v "* ]]
     run -0 "$OCI" --help
+  done
+  for o in --help -h -? --usage; do
+    run -0 "$OCI" "$o"
+    [[ ${lines[0]} == "usage: arnia-oci [OPTION...] VERB "* ]]
   done
   run -0 "$OCI" exec --help
   for o in process cwd env user additional-gids tty detach cap no-new-privs apparmor process-label cgroup ignore-paused console-socket pidfd-socket \
@@ -117,6 +124,12 @@ VERBS_WITH_ID="create start run exec state kill delete ps pause resume update ev
   says 1 "\"list\" requires exactly 0 arguments"
   oci kill a TERM x
   says 1 "\"kill\" requires a maximum of 2 arguments"
+}
+
+@test "an empty --bundle is as none" {
+  cd "$BATS_TEST_TMPDIR"
+  oci create --bundle "" new
+  says 1 "read $BATS_TEST_TMPDIR/config.json"
 }
 
 @test "global options of runc and crun are taken" {
