@@ -48,7 +48,6 @@ static int decode(const struct call *c, const char *text, size_t n, const char *
 {
 	const struct oci_input in = { .bundle = bundle,
 				      .rootless = caller_is_plain(c),
-				      .env = environ,
 				      .cgroup_v2_only = is_unified() };
 	auto_json json *j = json_parse_bounded(text, n, OCI_NESTED_MAX, err);
 	int r = j ? oci_config_decode(j, &in, ret, err) : -EINVAL;

@@ -14,20 +14,8 @@ const char *const oci_hook_names[OCI_HOOKS] = {
 
 struct decode_hooks {
 	struct oci_config *c;
-	char *const *env;
 	enum oci_hook kind;
 };
-
-/* Not said is not empty: it is that of who runs it, the runtime or the container's process, as with runc and crun. */
-static void inherit_env(const struct decode_hooks *d, struct hook_item *hook)
-{
-	const struct strv *of_process = &d->c->process.env;
-
-	for (char *const *e = d->env; d->kind != OCI_START_CONTAINER && e && *e; e++)
-		strv_push(&d->c->arena, &hook->env, *e);
-	for (size_t i = 0; d->kind == OCI_START_CONTAINER && i < of_process->n; i++)
-		strv_push(&d->c->arena, &hook->env, of_process->v[i]);
-}
 
 static int decode_hook(const json *item, void *ctx, struct error *err)
 {
@@ -35,18 +23,16 @@ static int decode_hook(const json *item, void *ctx, struct error *err)
 	struct arena *a = &d->c->arena;
 	struct hook_item hook = { 0 };
 	int64_t seconds = 0;
-	int r = oci_get_abs(item, "path", a, &hook.path, err), has_env;
+	int r = oci_get_abs(item, "path", a, &hook.path, err);
 
 	if (r < 0)
 		return r;
 	if (!r)
 		return oci_bad(err, "path: missing");
 	if ((r = json_get_strv(item, "args", a, &hook.args, err)) < 0 ||
-	    (r = has_env = json_get_strv(item, "env", a, &hook.env, err)) < 0 ||
+	    (r = json_get_strv(item, "env", a, &hook.env, err)) < 0 ||
 	    (r = oci_get_range(item, "timeout", 1, TIMEOUT_MAX, &seconds, err)) < 0)
 		return r;
-	if (!has_env)
-		inherit_env(d, &hook);
 	hook.timeout_ms = (uint64_t)seconds * 1000;
 	*arena_push(a, &d->c->hooks[d->kind]) = hook;
 	return 0;
@@ -60,7 +46,7 @@ int oci_hooks_decode(const json *j, struct oci_decode *d, struct error *err)
 	if (r <= 0)
 		return r;
 	for (enum oci_hook kind = OCI_PRESTART; kind < OCI_HOOKS; kind++) {
-		struct decode_hooks h = { .c = d->c, .env = d->in->env, .kind = kind };
+		struct decode_hooks h = { .c = d->c, .kind = kind };
 
 		r = oci_each(hooks, oci_hook_names[kind], decode_hook, &h, err);
 		if (r < 0)

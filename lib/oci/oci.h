@@ -55,7 +55,6 @@ struct oci_config {
 struct oci_input {
 	const char *bundle; /* absolute path of the bundle */
 	bool rootless; /* the caller is not root, or root of a user namespace that is not the initial one: devices are bound, not made */
-	char *const *env; /* of hooks that have no "env"; NULL = none */
 	bool cgroup_v2_only; /* /sys/fs/cgroup is cgroup2 itself (no hybrid) */
 };
 

@@ -158,23 +158,6 @@ static void test_hooks(void **state unused)
 	}
 }
 
-static void test_hook_env(void **state unused)
-{
-	static char *const env[] = { "A=of the runtime", NULL };
-	const struct oci_input in = { .bundle = "/bundle", .env = env };
-	auto_json json *j = parse_text("{'ociVersion':'1.2.0','root':{'path':'r'},'process':{'args':['a'],'cwd':'/','env':['B=of it']},"
-				       "'hooks':{'poststop':[{'path':'/h'},{'path':'/h','env':[]}],'startContainer':[{'path':'/h'}]}}");
-	struct oci_config c;
-
-	assert_int_equal(oci_config_decode(j, &in, &c, NULL), 0);
-	assert_int_equal(c.hooks[OCI_POSTSTOP].v[0].env.n, 1);
-	assert_string_equal(c.hooks[OCI_POSTSTOP].v[0].env.v[0], env[0]);
-	assert_int_equal(c.hooks[OCI_POSTSTOP].v[1].env.n, 0);
-	assert_int_equal(c.hooks[OCI_START_CONTAINER].v[0].env.n, 1);
-	assert_string_equal(c.hooks[OCI_START_CONTAINER].v[0].env.v[0], "B=of it");
-	oci_config_done(&c);
-}
-
 static void test_hook_errors(void **state unused)
 {
 	static const struct rule_case cases[] = {
@@ -248,7 +231,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_version),	   cmocka_unit_test(test_root),
 		cmocka_unit_test(test_names),	   cmocka_unit_test(test_annotations),
-		cmocka_unit_test(test_hooks),	   cmocka_unit_test(test_hook_env), cmocka_unit_test(test_hook_errors),
+		cmocka_unit_test(test_hooks),	   cmocka_unit_test(test_hook_errors),
 		cmocka_unit_test(test_delegation),
 	};
 
