@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
+# test-host: plain
 # arnia-oci: the six kinds of hooks with their order, state, namespaces, and failures; and events, update, pause, resume by option.
 bats_require_minimum_version 1.5.0
 load oci_helpers

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
+# test-host: plain
 # arnia-oci of a plain user: with one mapped id, with newuidmap and newgidmap, without rights on cgroups. Users and their ids are those
 # of a mount namespace of each call: this machine's files stay as they are.
 bats_require_minimum_version 1.5.0

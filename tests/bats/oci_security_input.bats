@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
+# test-host: systemd
 # shellcheck disable=SC2154,SC2016,SC2030,SC2031,SC2034,SC2086,SC2119
 # Attacks on arnia-oci by what it is given: names, paths, configurations, hooks, and what it kept itself.
 bats_require_minimum_version 1.5.0
@@ -244,8 +245,8 @@ teardown() {
   local pid
   bundle '"sleep","0.2"'
   up
-  pid=$(init_pid)
-  sleep 0.6
+  pid=$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "$ROOT/$id/state.json") # that of what may be over by now
+  sleep "$((SLOW / 2)).6"
   [[ "$(status_of)" == stopped ]]
   # another process with that number, started later
   sleep 300 3>&- &

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
+# test-host: plain
 # arnia-oci: the life of a container through each verb, with a bundle of busybox. What is left afterwards is nothing.
 bats_require_minimum_version 1.5.0
 

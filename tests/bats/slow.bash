@@ -6,12 +6,12 @@
 SLOW=${ARNIA_SLOW:-1}
 words_seen=0 # numbers below 64 in a mixed order, each once
 
-# taken: at the beginning of a loop over words; on the test host true for one of four, the same ones each time, and not each fourth: of
-# a list in a list that could be one word for ever.
+# taken: at the beginning of a loop over words; on the test host true for the first and about one of eight, the same ones each time.
+# In a mixed order: of a list in a list, each eighth could be the same word for ever.
 taken() {
-  ((SLOW == 1 || (words_seen = (words_seen * 5 + 3) % 64) < 16))
+  ((SLOW == 1 || (words_seen = (words_seen * 5 + 3) % 64) < 8))
 }
 # rounds N: a word for each of N rounds, for loops that try again and again; on the test host fewer.
 rounds() {
-  seq $(($1 / SLOW < 4 ? 4 : $1 / SLOW))
+  seq $((SLOW == 1 ? $1 : 1 + $1 / (4 * SLOW)))
 }

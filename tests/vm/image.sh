@@ -8,7 +8,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 dir=$1
 mkdir -p "$dir"
 
-packages=(systemd systemd-sysv dbus linux-image-cloud-amd64 bats jq nftables iproute2 iputils-ping procps util-linux
+packages=(systemd systemd-sysv dbus linux-image-cloud-amd64 bats gojq nftables iproute2 iputils-ping procps util-linux
   busybox-static kmod socat netcat-openbsd curl strace e2fsprogs tmux bpftool
   libmnl0 libnftnl11 libseccomp2 libcap2 libjson-c5 libarchive13 libsystemd0
   podman conmon crun netavark aardvark-dns uidmap slirp4netns iptables dbus-user-session containerd runc criu docker.io apparmor)
@@ -59,6 +59,8 @@ for unit in systemd-timesyncd.service systemd-resolved.service apt-daily.timer a
 done
 # Engines are started by the tests that want them.
 rm -f "$root"/etc/systemd/system/*.wants/{containerd,docker,apparmor}.service "$root"/etc/systemd/system/sockets.target.wants/docker.socket
+# jq itself compiles its library at each start, which takes a second here.
+ln -s gojq "$root/usr/bin/jq"
 echo testhost > "$root/etc/hostname"
 printf '127.0.0.1 localhost testhost\n' > "$root/etc/hosts"
 rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/etc/resolv.conf "$root"/usr/share/doc "$root"/usr/share/man

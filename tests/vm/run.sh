@@ -36,7 +36,7 @@ job_disk() {
   cp -r "$ARNIA_BUILD/bin" "$ARNIA_BUILD/share" "$stage/build/"
   [[ -d $ARNIA_BUILD/tests/fakes ]] && mkdir -p "$stage/build/tests" && cp -r "$ARNIA_BUILD/tests/fakes" "$stage/build/tests/"
   cp -r "$here/../bats" "$stage/tests/"
-  [[ -d $here/../../systemd ]] && cp -r "$here/../../systemd" "$stage/"
+  cp -r "$here/../../systemd" "$here/../../man" "$stage/"
   cp "$here/guest-job" "$stage/tests/vm/"
   files_for "$mode" "$@" > "$stage/tests/vm/files"
   find "$stage/build/bin" -type f -exec strip --strip-debug {} + 2> /dev/null
@@ -52,7 +52,8 @@ boot() {
   local mode=$1 append="console=ttyS0 quiet panic=-1 mitigations=off nokaslr norandmaps"
   shift
   [[ $mode == systemd ]] && append+=" arnia.init=systemd systemd.show_status=0 systemd.unified_cgroup_hierarchy=1"
-  timeout 1200 qemu-system-x86_64 -machine q35 -accel tcg,thread=multi,tb-size=1024 \
+  # It ends with this script, whatever ends that.
+  exec setpriv --pdeathsig TERM timeout 1800 qemu-system-x86_64 -machine q35 -accel tcg,thread=multi,tb-size=1024 \
     -cpu max,-erms,-fsrm,-la57,-smap,-smep -smp 2 -m 3072 -nographic -no-reboot \
     -snapshot -nic none -kernel "$vm/vmlinuz" -initrd "$vm/initrd" -append "$append $*" \
     -drive "file=$vm/root.img,if=virtio,format=raw" -drive "file=$vm/job-$mode.img,if=virtio,format=raw" \
@@ -65,7 +66,6 @@ if [[ ${1:-} == --shell ]]; then
   serial=(-serial mon:stdio -serial null)
   echo "test host, $mode: the tests are in /arnia/tests/bats; exit switches it off, ctrl-a x too"
   boot "$mode" arnia.shell
-  exit
 fi
 
 # One guest's results, counted: appended to what the caller adds up.
