@@ -19,3 +19,17 @@ image_tar() {
 oci_left() {
   [[ ! -d $1 ]] || find "$1" -mindepth 1 -maxdepth 1 ! -name '@*'
 }
+
+# image_archive DIR NAME: DIR/image.tar, which containerd imports; DIR has rootfs.tar. It sleeps when it is told nothing.
+image_archive() {
+  local sum
+  mkdir -p "$1/archive"
+  mv "$1/rootfs.tar" "$1/archive/layer.tar"
+  sum=$(sha256sum "$1/archive/layer.tar")
+  cat > "$1/archive/config.json" << J
+{"architecture":"amd64","os":"linux","config":{"Env":["PATH=/bin"],"Cmd":["sleep","1000000"]},
+ "rootfs":{"type":"layers","diff_ids":["sha256:${sum%% *}"]}}
+J
+  echo "[{\"Config\":\"config.json\",\"RepoTags\":[\"$2\"],\"Layers\":[\"layer.tar\"]}]" > "$1/archive/manifest.json"
+  tar -C "$1/archive" -cf "$1/image.tar" manifest.json config.json layer.tar
+}

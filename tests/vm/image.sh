@@ -11,7 +11,8 @@ mkdir -p "$dir"
 packages=(systemd systemd-sysv dbus linux-image-cloud-amd64 bats gojq nftables iproute2 iputils-ping procps util-linux
   busybox-static kmod socat netcat-openbsd curl strace e2fsprogs tmux bpftool
   libmnl0 libnftnl11 libseccomp2 libcap2 libjson-c5 libarchive13 libsystemd0
-  podman conmon crun netavark aardvark-dns uidmap slirp4netns iptables dbus-user-session containerd runc criu docker.io apparmor)
+  podman conmon crun netavark aardvark-dns uidmap slirp4netns iptables dbus-user-session containerd runc criu docker.io apparmor
+  protobuf-compiler)
 modules=(virtio_pci virtio_blk virtio_console ext4 overlay)
 
 recipe=$(cat "$here"/image.sh "$here"/initrd-init "$here"/guest-init | sha256sum | cut -d' ' -f1)
