@@ -11,8 +11,7 @@ setup_file() {
   # ctr binds it where the network is the host's
   [[ -e /etc/resolv.conf ]] || : > /etc/resolv.conf
   image_tar "$BATS_FILE_TMPDIR"
-  timeout "$((60 * ${ARNIA_SLOW:-1}))" podman import -q "$BATS_FILE_TMPDIR/rootfs.tar" bb > /dev/null
-  timeout "$((60 * ${ARNIA_SLOW:-1}))" podman save -q --format docker-archive -o "$BATS_FILE_TMPDIR/image.tar" localhost/bb
+  image_archive "$BATS_FILE_TMPDIR" localhost/bb:latest
   modprobe overlay 2> /dev/null || true
   printf 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n' > "$BATS_FILE_TMPDIR/config.toml"
   containerd -c "$BATS_FILE_TMPDIR/config.toml" --root "$BATS_FILE_TMPDIR/root" --state /run/containerd-t \
