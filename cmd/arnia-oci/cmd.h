@@ -27,12 +27,12 @@ enum cgroup_manager { CGROUP_FS, CGROUP_SYSTEMD, CGROUP_DISABLED };
 struct globals {
 	const char *root; /* absolute: --root, else /run/arnia-oci, else $XDG_RUNTIME_DIR/arnia-oci of a plain user */
 	enum report_to log; /* by --log, and standard error for errors besides */
-	const char *log_ident; /* of the journal's entries */
+	const char *log_ident; /* of the entries in the journal and in syslog */
 	bool log_json, debug;
 	enum cgroup_manager manager;
 	int rootless; /* 1, 0, -1 = decided by who calls */
 	const char *criu; /* program of checkpoint and restore */
-	int log_fd; /* of the file, or to the journal; else -1 */
+	int log_fd; /* of the file, to the journal or to syslog; else -1 */
 };
 struct call {
 	struct arena arena;

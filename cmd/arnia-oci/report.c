@@ -70,7 +70,7 @@ static void put_log(const struct globals *g, enum report_level level, const char
 	if (g->log == REPORT_TO_JOURNAL)
 		journal_send(g->log_fd, &l);
 	else
-		syslog_send(&l);
+		syslog_send(g->log_fd, &l);
 }
 
 static void put_stderr(const struct globals *g, enum report_level level, const char *text)
@@ -135,11 +135,10 @@ int report_open(struct globals *g, const char *log, struct arena *a, struct erro
 
 	if (!ident)
 		return open_file(g, str_after(log, "file:") ?: log, err);
-	r = journal ? journal_open(err) : syslog_open(ident, err);
+	r = journal ? journal_open(err) : syslog_open(err);
 	if (r < 0)
 		return r;
-	if (journal)
-		g->log_fd = r;
+	g->log_fd = r;
 	g->log_ident = ident;
 	g->log = journal ? REPORT_TO_JOURNAL : REPORT_TO_SYSLOG;
 	return 0;

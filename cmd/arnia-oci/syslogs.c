@@ -14,17 +14,25 @@
 #define SYSLOG_SOCKET "/dev/log"
 #define SEND_TIMEOUT_S 2
 
-int journal_open(struct error *err)
+/* One that does not read must not keep a container from being stopped. */
+static int bounded(int s, const char *name, struct error *err)
 {
 	const struct timeval timeout = { .tv_sec = SEND_TIMEOUT_S };
+
+	return setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0
+		       ? err_sys(err, -errno, "--log: %s: SO_SNDTIMEO", name)
+		       : 0;
+}
+
+int journal_open(struct error *err)
+{
 	auto_fd int s = sock_connect(JOURNAL_SOCKET, SOCK_DGRAM, err);
+	int r;
 
 	if (s < 0)
 		return err_prefix(err, "--log: the journal"), s;
-	/* A journal that does not read must not keep a container from being stopped. */
-	if (setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
-		return err_sys(err, -errno, "--log: the journal: SO_SNDTIMEO");
-	return fd_steal(&s);
+	r = bounded(s, "the journal", err);
+	return r < 0 ? r : fd_steal(&s);
 }
 
 /* NAME=VALUE and a newline; a value that has newlines itself comes behind its length instead. */
@@ -61,10 +69,10 @@ void journal_send(int s, const struct syslog_line *l)
 	strbuf_done(&b);
 }
 
-/* syslog(3) says nothing when nobody takes what it sends: so it is asked for before. */
-int syslog_open(const char *ident, struct error *err)
+int syslog_open(struct error *err)
 {
 	auto_fd int s = sock_connect(SYSLOG_SOCKET, SOCK_DGRAM, err);
+	int r;
 
 	if (s == -EPROTOTYPE) {
 		err_clear(err);
@@ -72,11 +80,28 @@ int syslog_open(const char *ident, struct error *err)
 	}
 	if (s < 0)
 		return err_prefix(err, "--log: syslog"), s;
-	openlog(ident, LOG_NDELAY, LOG_USER);
-	return 0;
+	r = bounded(s, "syslog", err);
+	return r < 0 ? r : fd_steal(&s);
 }
 
-void syslog_send(const struct syslog_line *l)
+void syslog_message(struct strbuf *b, const struct syslog_line *l, const struct tm *now)
 {
-	syslog(l->priority, "%s", l->text);
+	char when[32];
+
+	/* English names of months, as no locale is set. */
+	strftime(when, sizeof(when), "%b %e %T", now);
+	strbuf_addf(b, "<%d>%s %s: %s", LOG_USER | l->priority, when, l->ident, l->text);
+	strbuf_addc(b, '\0');
+}
+
+void syslog_send(int s, const struct syslog_line *l)
+{
+	struct strbuf b = { 0 };
+	time_t now = time(NULL);
+	struct tm tm = { 0 };
+
+	localtime_r(&now, &tm);
+	syslog_message(&b, l, &tm);
+	(void)sock_send_fds(s, b.s, b.len, NULL, 0);
+	strbuf_done(&b);
 }

@@ -11,7 +11,7 @@ setup() {
 }
 
 # among KINDS SCRIPT: run where /dev/log ("dgram" or "stream") and the journal's socket ("journal") are files that are written to $AT; "deaf": nobody
-# reads the journal's. What the script prints is $output, $stderr.
+# reads what is sent to either. What the script prints is $output, $stderr.
 among() {
   run --separate-stderr timeout 100 unshare -mn --propagation private bash -euc '
     mkdir -p "$AT/dev"
@@ -31,7 +31,7 @@ among() {
     mine=()
     trap "for p in \${mine[@]}; do kill -KILL \$p; done" EXIT
     case $1 in *deaf*) echo 1 > /proc/sys/net/unix/max_dgram_qlen ;; esac
-    case $1 in *dgram*) listen UNIX-RECV:/dev/log "$AT/syslog" /dev/log ;; esac
+    case $1 in *dgram* | *deaf*) listen UNIX-RECV:/dev/log "$AT/syslog" /dev/log ;; esac
     case $1 in *stream*) listen UNIX-LISTEN:/dev/log,fork "$AT/syslog" /dev/log ;; esac
     case $1 in *journal* | *deaf*) listen UNIX-RECV:/run/systemd/journal/socket "$AT/journal" /run/systemd/journal/socket ;; esac
     case $1 in *deaf*) kill -STOP "${mine[@]}" ;; esac
@@ -79,6 +79,6 @@ among() {
   [[ $status -eq 1 && $stderr == "arnia-oci: --log: the journal: connect to /run/systemd/journal/socket: No such file or directory" ]]
   among none 'oci --log syslog:who list'
   [[ $status -eq 1 && $stderr == "arnia-oci: --log: syslog: connect to /dev/log: No such file or directory" ]]
-  among deaf 'for i in 1 2 3; do oci --log journald:who state nope || echo $?; done'
-  [[ $status -eq 0 && $output == $'1\n1\n1' ]]
+  among deaf 'for i in 1 2 3; do for to in journald syslog; do oci --log "$to:who" state nope || echo $?; done; done'
+  [[ $status -eq 0 && $output == $'1\n1\n1\n1\n1\n1' ]]
 }

@@ -39,9 +39,28 @@ static void test_newlines(void **state)
 		 "a\nb\n");
 }
 
+/* As syslog(3) has it. */
+static void test_message(void **state)
+{
+	static const char want[] = "<11>Jan  2 03:04:05 who: it is broken";
+	const struct syslog_line l = { "who", "it is broken", LOG_ERR };
+	const struct tm when = { .tm_year = 126, .tm_mday = 2, .tm_hour = 3, .tm_min = 4, .tm_sec = 5 };
+	struct strbuf b = { 0 };
+
+	(void)state;
+	syslog_message(&b, &l, &when);
+	assert_int_equal(b.len, sizeof(want));
+	assert_memory_equal(b.s, want, sizeof(want));
+	strbuf_done(&b);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_entry), cmocka_unit_test(test_newlines) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_entry),
+		cmocka_unit_test(test_newlines),
+		cmocka_unit_test(test_message),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
