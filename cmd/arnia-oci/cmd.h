@@ -41,6 +41,7 @@ struct call {
 	const char *id; /* first operand of verbs that take one, else NULL */
 	struct strv args; /* further operands */
 	ARRAY_OF(struct opt_value { const struct opt *opt; const char *value; /* NULL: a flag without one */ }) values;
+	uint32_t inherited; /* descriptors from 3 on that the caller had open, up to the first that was not: none of ours */
 	int exit_code; /* of the program, by run and exec; the process ends with it when the verb returns 0 */
 };
 /* One reader for what stands before the verb and for what stands behind it. */

@@ -218,6 +218,15 @@ static int be_worker(const char *number)
 	return work_main((int)fd, false);
 }
 
+static uint32_t count_inherited(void)
+{
+	int fd = 3;
+
+	while (fcntl(fd, F_GETFD) >= 0)
+		fd++;
+	return (uint32_t)fd - 3;
+}
+
 int main(int argc, char **argv)
 {
 	struct call c = { .g = { .rootless = -1, .log_fd = -1 } };
@@ -231,6 +240,7 @@ int main(int argc, char **argv)
 		return list_steps();
 	if (argc > 1 && work_seal_self(argv, environ, &err) < 0)
 		report(&c.g, REPORT_WARN, "%s", err.text);
+	c.inherited = count_inherited();
 	/* What the caller left open is nobody's business inside; those to be preserved are given back at the end. */
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	if (oci_main(&c, argv + 1, argc ? (size_t)argc - 1 : 0, &err) < 0) {

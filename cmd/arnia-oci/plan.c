@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From a decoded configuration to a plan: what is left to decide is the filter, which namespaces differ from ours, and folders. */
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,9 +62,8 @@ int preserved_fds(struct call *c, struct process_config *p, struct error *err)
 		strv_push(&c->arena, &p->env, "LISTEN_PID=1");
 		n += extra;
 	}
-	for (int fd = 3; fd < 3 + (int)n; fd++)
-		if (fcntl(fd, F_GETFD) < 0)
-			return err_set_kind(err, -EBADF, ERR_USAGE, "preserve-fds: descriptor %d is not open", fd);
+	if (n > c->inherited)
+		return err_set_kind(err, -EBADF, ERR_USAGE, "preserve-fds: descriptor %u is not open", 3 + c->inherited);
 	p->preserve_fds = (uint32_t)n;
 	return 0;
 }

@@ -204,6 +204,9 @@ started() {
   [[ $status -eq 0 && $output == *$'three\nfour\n1 1' ]]
   oci run --preserve-fds 50 -b "$B" "$id"
   says 1 "is not open"
+  # What we have open ourselves is none of the caller's.
+  run timeout "$((60 * SLOW))" "$OCI" --root "$ROOT" --log "$BATS_TEST_TMPDIR/log" run --preserve-fds 1 -b "$B" "$id" 3>&-
+  [[ $status -eq 1 && $output == "arnia-oci: preserve-fds: descriptor 3 is not open" ]]
   oci run --preserve-fds -1 -b "$B" "$id"
   says 1 "preserve-fds"
   bundle_sh 'ls /proc/self/fd | tr "\n" " "'
