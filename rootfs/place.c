@@ -3,28 +3,37 @@
  * over itself. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "lib/base/fd.h"
+#include "lib/base/file.h"
+#include "lib/base/mountinfo.h"
 #include "lib/base/str.h"
 #include "rootfs/internal.h"
 #include "rootfs/rootfs.h"
 
-int plain_root(const char *path, struct error *err)
+/* Of `path` below `at`, which is empty for `at` itself; `name` is for the error. */
+static int clone_folder(int at, const char *path, const char *name, struct error *err)
 {
-	auto_fd int fd = mnt_clone(AT_FDCWD, path, true);
+	auto_fd int fd = mnt_clone(at, path, true);
 	struct stat st;
 	int r;
 
 	if (fd < 0)
-		return err_sys(err, fd, "root %s", path);
+		return err_sys(err, fd, "root %s", name);
 	if (fstat(fd, &st) < 0)
-		return err_sys(err, -errno, "root %s", path);
+		return err_sys(err, -errno, "root %s", name);
 	if (!S_ISDIR(st.st_mode))
-		return err_sys(err, -ENOTDIR, "root %s", path);
+		return err_sys(err, -ENOTDIR, "root %s", name);
 	r = mnt_set(fd, true, 0, MS_PRIVATE, -1);
-	return r < 0 ? err_sys(err, r, "make root %s private", path) : fd_steal(&fd);
+	return r < 0 ? err_sys(err, r, "make root %s private", name) : fd_steal(&fd);
+}
+
+int plain_root(const char *path, struct error *err)
+{
+	return clone_folder(AT_FDCWD, path, path, err);
 }
 
 static int mount_id(int dirfd, const char *path, uint64_t *ret)
@@ -37,31 +46,65 @@ static int mount_id(int dirfd, const char *path, uint64_t *ret)
 	return sx.stx_mask & STATX_MNT_ID ? 0 : -EOPNOTSUPP;
 }
 
-int rootfs_clone_root(const char *path, uint64_t *ret_id, struct error *err)
+int rootfs_clone_root(const char *path, int *ret_under, uint64_t *ret_id, struct error *err)
 {
-	auto_fd int fd = plain_root(path, err);
-	int r = fd < 0 ? fd : mount_id(fd, "", ret_id);
+	auto_fd int under = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	int r;
 
-	if (fd >= 0 && r < 0)
-		err_sys(err, r, "mount id of root %s", path);
-	return r < 0 ? r : fd_steal(&fd);
+	if (under < 0)
+		return err_sys(err, -errno, "root %s", path);
+	fd = clone_folder(under, "", path, err);
+	if (fd < 0)
+		return fd_steal(&fd);
+	r = mount_id(fd, "", ret_id);
+	if (r < 0)
+		return err_sys(err, r, "mount id of root %s", path);
+	*ret_under = fd_steal(&under);
+	return fd_steal(&fd);
 }
 
-int rootfs_attach_root(int root, const char *path, struct error *err)
+int rootfs_attach_root(int root, int under, const char *path, struct error *err)
 {
-	int r = mnt_attach(root, AT_FDCWD, path);
+	int r = mnt_attach(root, under, "");
 
 	return r < 0 ? err_sys(err, r, "attach root %s", path) : 0;
 }
 
+/* Something else lies over it. Ids are given again: of a record from another mount namespace that is gone, one may be any mount's. */
+static bool is_covered(const char *path, uint64_t id)
+{
+	auto_free char *text = NULL;
+	char *at, *line;
+	struct mountinfo m;
+
+	if (file_read_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL) < 0)
+		return false;
+	at = text;
+	while ((line = strsep(&at, "\n")))
+		if (mountinfo_parse(line, &m) == 0 && m.id == id && str_eq(m.point, path))
+			return true;
+	return false;
+}
+
+/* By its descriptor, as the path may lead elsewhere by then. */
+static int detach(int root, const char *path, struct error *err)
+{
+	auto_fd int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = fchdir(root) < 0 || umount2(".", MNT_DETACH) < 0 ? -errno : 0;
+
+	if (before >= 0 && fchdir(before) < 0 && r == 0)
+		r = -errno;
+	return r < 0 ? err_sys(err, r, "detach root %s", path) : 0;
+}
+
 int rootfs_detach_root(const char *path, uint64_t id, struct error *err)
 {
+	auto_fd int root = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	uint64_t now;
-	int r = mount_id(AT_FDCWD, path, &now);
 
-	if (r < 0 || now != id)
-		return 0;
-	return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? err_sys(err, -errno, "detach root %s", path) : 0;
+	if (root >= 0 && mount_id(root, "", &now) == 0 && now == id)
+		return detach(root, path, err);
+	return is_covered(path, id) ? err_set_kind(err, -EBUSY, ERR_STATE, "detach root %s: another mount is over it", path) : 0;
 }
 
 int rootfs_guest_show(const struct rootfs_config *c, int root, struct error *err)
@@ -83,7 +126,7 @@ int rootfs_guest_show(const struct rootfs_config *c, int root, struct error *err
 int place_root(const struct rootfs_config *c, volatile uint64_t *ret_id, struct error *err)
 {
 	const char *path = c->lower.v[0];
-	auto_fd int root = -1;
+	auto_fd int root = -1, under = -1;
 	uint64_t id = 0;
 	int r;
 
@@ -94,11 +137,11 @@ int place_root(const struct rootfs_config *c, volatile uint64_t *ret_id, struct 
 			return err_sys(err, r, "root %s", path);
 		return id == c->root_id ? fd_steal(&root) : err_set(err, -ESTALE, "root %s: something else was mounted there", path);
 	}
-	root = rootfs_clone_root(path, &id, err);
+	root = rootfs_clone_root(path, &under, &id, err);
 	if (root < 0)
 		return root;
 	if (ret_id)
 		*ret_id = id;
-	r = rootfs_attach_root(root, path, err);
+	r = rootfs_attach_root(root, under, path, err);
 	return r < 0 ? r : fd_steal(&root);
 }

@@ -28,11 +28,12 @@ int rootfs_stage_bare(const char *run, struct error *err);
  * created with fsuid/fsgid at the range's base, MOUNT_ATTR_NODEV always, writability checked afterwards. Makes upper and work when missing, in one folder (0700). Returns an
  * O_PATH fd of the root, for the caller's own use. Before or after the clone, but before the child leaves for rootfs_guest_mount. */
 int rootfs_mount_root(const struct rootfs_config *c, int stage, int userns, struct error *err);
-/* For ROOTFS_JOINED and ROOTFS_HERE the root is a clone of lower[0] over itself. Detached, private; its descriptor, and in *ret_id the mount id that it
- * will have (statx(2), STATX_MNT_ID). */
-int rootfs_clone_root(const char *path, uint64_t *ret_id, struct error *err);
-int rootfs_attach_root(int root, const char *path, struct error *err);
-/* Take it off with all that is mounted below it, if what lies at `path` in this mount namespace has that id. Undo and rm. */
+/* For ROOTFS_JOINED and ROOTFS_HERE the root is a clone of lower[0] over itself. Detached, private; its descriptor, that of the folder in *ret_under, and in
+ * *ret_id the mount id that it will have (statx(2), STATX_MNT_ID). */
+int rootfs_clone_root(const char *path, int *ret_under, uint64_t *ret_id, struct error *err);
+int rootfs_attach_root(int root, int under, const char *path, struct error *err); /* path: for the error */
+/* Take it off with all that is mounted below it, if what lies at `path` in this mount namespace has that id. When another mount is over it, -EBUSY; when
+ * it is not there any more, nothing. Undo and rm. */
 int rootfs_detach_root(const char *path, uint64_t id, struct error *err);
 /* Clone the source of each MOUNT_BIND and each device (open_tree(2)) in the host's mount namespace `host_mntns` (-1 = the caller's) and attach them below `stage`.
  * Those that the guest clones itself (c->direct) are left out. Flags are set here, recursively; idmapped where asked; a device's type and number are checked on the clone; a bind source may be file or folder. The working

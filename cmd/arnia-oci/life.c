@@ -217,17 +217,17 @@ static int create_plan(void *a, struct error *err)
 static int create_root(void *ctx, struct error *err)
 {
 	struct act *a = ctx;
-	auto_fd int root = -1;
+	auto_fd int root = -1, under = -1;
 	int r;
 
 	if (a->plan.rootfs.place != ROOTFS_HERE)
 		return 0;
-	root = rootfs_clone_root(a->record.rootfs, &a->record.root_id, err);
+	root = rootfs_clone_root(a->record.rootfs, &under, &a->record.root_id, err);
 	if (root < 0)
 		return root;
 	a->plan.rootfs.root_id = a->record.root_id;
 	r = store_save(&a->record, err);
-	return r == 0 ? rootfs_attach_root(root, a->record.rootfs, err) : r;
+	return r == 0 ? rootfs_attach_root(root, under, a->record.rootfs, err) : r;
 }
 
 static int create_listen(void *a, struct error *err)

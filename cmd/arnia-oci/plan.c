@@ -176,6 +176,9 @@ static int check_place(const struct act *a, enum rootfs_place place, struct erro
 	if (place == ROOTFS_HERE && joins(s, CLONE_NEWUSER))
 		return err_set_kind(err, -EINVAL, ERR_USAGE,
 				    "linux.namespaces: with a user namespace a mount namespace is needed, made or joined");
+	/* Nobody could take it off any more: paths do not lead to what is mounted over /. */
+	if (place == ROOTFS_HERE && str_eq(a->record.rootfs, "/"))
+		return err_set_kind(err, -EINVAL, ERR_USAGE, "root.path: / needs a new mount namespace, or one that is joined");
 	if (place == ROOTFS_HERE && (c->masked.n || c->readonly_paths.n))
 		return err_set_kind(err, -EINVAL, ERR_USAGE, "linux.%s: the mount namespace that is joined is the caller's own, and they would hide the host's",
 				    c->masked.n ? "maskedPaths" : "readonlyPaths");

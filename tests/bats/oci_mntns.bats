@@ -108,6 +108,21 @@ box_args() {
   [[ "${lines[0]}" -ge 1 && "${lines[1]}" == 0 ]] || { echo "$output"; return 1; }
 }
 
+@test "none: a root that another mount is over is not forgotten; / is refused" {
+  none '.mounts = []'
+  oci create --bundle "$BUNDLE" box < /dev/null > /dev/null 2>&1
+  mount -t tmpfs none "$BUNDLE/rootfs"
+  run oci delete --force box
+  [[ "$status" -eq 1 && "$output" == "arnia-oci: detach root $BUNDLE/rootfs: another mount is over it" ]] || { echo "$output"; return 1; }
+  umount "$BUNDLE/rootfs"
+  oci delete box
+  nothing_of_it
+  none '.root.path = "/" | .mounts = []'
+  run oci create --bundle "$BUNDLE" box < /dev/null
+  [[ "$status" -eq 1 && "$output" == "arnia-oci: root.path: / needs "* ]] || { echo "$output"; return 1; }
+  nothing_of_it
+}
+
 @test "none: whatever step fails or is killed, no mount is left" {
   none
   for step in create:root create:cgroup create:worker oci:clone oci:wait guest:mntns guest:mounts guest:hooks guest:pivot guest:seal guest:halt create:done; do
