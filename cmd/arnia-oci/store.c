@@ -170,10 +170,13 @@ int store_create(const char *root, const char *id, struct record *ret, struct er
 	if (code < 0)
 		return err_sys(err, code, "make the folder of container %.64s", id);
 	code = open_folder(fd, id, true, &r, err);
-	if (code < 0)
+	if (code < 0) {
+		if (r.dir < 0 || is_current(fd, id, r.dir))
+			unlinkat(fd, id, AT_REMOVEDIR);
 		record_done(&r);
-	else
+	} else {
 		*ret = r;
+	}
 	return code;
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -199,6 +200,25 @@ static void links_are_not_followed(void **state)
 	assert_int_equal(access(mark, F_OK), -1);
 }
 
+/* Two descriptors are left: for the folders, and not for the lock. */
+static void one_without_a_lock_leaves_nothing(void **state)
+{
+	auto_free char *folder = str_fmt("%s/two", root);
+	struct record one = make("one"), r = RECORD_NONE;
+	struct error err = { 0 };
+	struct rlimit was, few;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	few = (struct rlimit){ (rlim_t)fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) + 2, was.rlim_max };
+	close((int)few.rlim_cur - 2);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(store_create(root, "two", &r, &err), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_int_equal(access(folder, F_OK), -1);
+	record_done(&one);
+}
+
 static void the_list(void **state)
 {
 	static const char *const ids[] = { "b", "c", "a" };
@@ -298,6 +318,7 @@ int main(void)
 		CASE(ids_are_taken_once),
 		CASE(damage_is_told_and_removable),
 		CASE(links_are_not_followed),
+		CASE(one_without_a_lock_leaves_nothing),
 		CASE(the_list),
 		CASE(the_lock_is_one_process),
 		CASE(the_status),
