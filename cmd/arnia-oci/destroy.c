@@ -94,6 +94,15 @@ static int empty_cgroup(const struct record *r, struct error *err)
 	return code < 0 ? err_prefix(err, "kill container %.64s", r->id) : 0;
 }
 
+/* What is ending anyway, as a process that has lost the create it was made by, is given the time to. */
+static void let_end(const struct record *r)
+{
+	auto_fd int cg = record_cgroup(r, NULL);
+
+	if (cg >= 0)
+		cgroup_wait(cg, is_empty, REFUSED_WAIT_MS, NULL);
+}
+
 static int drop_cgroup(const struct record *r, struct error *err)
 {
 	auto_fd int root = cg_open_root(err);
@@ -146,6 +155,8 @@ int container_destroy(struct call *c, struct record *r, struct error *err)
 		err_clear(err);
 		code = empty_cgroup(r, err);
 	}
+	if (code == 0 && own && !kills)
+		let_end(r);
 	if (code == 0 && own)
 		code = drop_cgroup(r, err);
 	/* With all that was mounted below it in what is no namespace of its own. */

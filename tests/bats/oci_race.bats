@@ -105,6 +105,17 @@ end_stranger() {
   [[ "$status" -eq 0 ]]
 }
 
+@test "what is ending in the cgroup of a container that is over is given the time to" {
+  bundle '"true"'
+  oci run --keep -b "$B" "$id"
+  [[ "$status" -eq 0 ]]
+  mkdir -p "$(cg_top)/$id"
+  sleep 0.2 3>&- &
+  echo $! > "$(cg_top)/$id/cgroup.procs"
+  oci delete "$id"
+  [[ "$status" -eq 0 && ! -e $(cg_top)/$id ]]
+}
+
 @test "a state of another boot: its cgroup's name is another's by now" {
   bundle '"true"'
   oci run --keep -b "$B" "$id"
