@@ -51,6 +51,11 @@ static int no_such(struct error *err)
 	return err_set_kind(err, -ENOENT, ERR_NOT_FOUND, "container does not exist");
 }
 
+static int already_exists(struct error *err)
+{
+	return err_set_kind(err, -EEXIST, ERR_STATE, "container with given ID already exists");
+}
+
 /* The folder that has the name is the one that is open: not removed, nor made anew, meanwhile. */
 static bool is_current(int root, const char *id, int dir)
 {
@@ -149,6 +154,24 @@ int store_open(const char *root, const char *id, struct record *ret, struct erro
 	return code;
 }
 
+/* Between its making and its lock another process may have removed the folder, and a third one made it anew: then that one has
+ * been in it. */
+static int check_new(int dir, struct error *err)
+{
+	auto_fd int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	bool is_new = true;
+	struct dirent *e;
+
+	if (!d)
+		return err_sys(err, -errno, "open the folder of the container");
+	(void)fd_steal(&fd);
+	while ((e = readdir(d)))
+		is_new = is_new && (e->d_name[0] == '.' || str_eq(e->d_name, "lock"));
+	closedir(d);
+	return is_new ? 0 : already_exists(err);
+}
+
 int store_create(const char *root, const char *id, struct record *ret, struct error *err)
 {
 	struct record r = RECORD_NONE;
@@ -166,10 +189,12 @@ int store_create(const char *root, const char *id, struct record *ret, struct er
 	code = mkdirat(fd, id, 0711) < 0 ? -errno : 0;
 	umask(mask);
 	if (code == -EEXIST)
-		return err_set_kind(err, code, ERR_STATE, "container with given ID already exists");
+		return already_exists(err);
 	if (code < 0)
 		return err_sys(err, code, "make the folder of container %.64s", id);
 	code = open_folder(fd, id, true, &r, err);
+	if (code == 0)
+		code = check_new(r.dir, err);
 	if (code < 0) {
 		if (r.dir < 0 || is_current(fd, id, r.dir))
 			unlinkat(fd, id, AT_REMOVEDIR);

@@ -105,6 +105,25 @@ end_stranger() {
   [[ "$status" -eq 0 ]]
 }
 
+@test "a create whose folder was removed and made anew by others leaves theirs alone" {
+  local first
+  bundle '"sleep","1000"'
+  mkdir -m 700 "$ROOT"
+  # It sleeps behind its mkdir.
+  strace -f -o /dev/null -e trace=mkdirat -e inject=mkdirat:delay_exit=3000000:when=1 \
+    timeout "$((60 * SLOW))" "$OCI" --root "$ROOT" create -b "$B" "$id" < /dev/null > /dev/null 2> "$BATS_TEST_TMPDIR/first" 3>&- &
+  first=$!
+  wait_until 100 test -d "$ROOT/$id"
+  oci delete --force "$id"
+  [[ "$status" -eq 0 && ! -e $ROOT/$id ]]
+  oci create -b "$B" "$id"
+  [[ "$status" -eq 0 ]]
+  cp "$ROOT/$id/state.json" "$BATS_TEST_TMPDIR/state"
+  ! wait "$first" || return 1
+  [[ "$(< "$BATS_TEST_TMPDIR/first")" == "arnia-oci: container with given ID already exists" ]]
+  cmp "$ROOT/$id/state.json" "$BATS_TEST_TMPDIR/state"
+}
+
 @test "what is ending in the cgroup of a container that is over is given the time to" {
   bundle '"true"'
   oci run --keep -b "$B" "$id"
