@@ -3,6 +3,7 @@
  * over itself. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -48,7 +49,8 @@ static int mount_id(int dirfd, const char *path, uint64_t *ret)
 
 int rootfs_clone_root(const char *path, int *ret_under, uint64_t *ret_id, struct error *err)
 {
-	auto_fd int under = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	/* A link at its end would lead past the mount afterwards, or elsewhere. */
+	auto_fd int under = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd = -1;
 	int r;
 
 	if (under < 0)
@@ -73,15 +75,15 @@ int rootfs_attach_root(int root, int under, const char *path, struct error *err)
 /* Something else lies over it. Ids are given again: of a record from another mount namespace that is gone, one may be any mount's. */
 static bool is_covered(const char *path, uint64_t id)
 {
-	auto_free char *text = NULL;
+	auto_free char *text = NULL, *real = realpath(path, NULL);
 	char *at, *line;
 	struct mountinfo m;
 
-	if (file_read_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL) < 0)
+	if (!real || file_read_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL) < 0)
 		return false;
 	at = text;
 	while ((line = strsep(&at, "\n")))
-		if (mountinfo_parse(line, &m) == 0 && m.id == id && str_eq(m.point, path))
+		if (mountinfo_parse(line, &m) == 0 && m.id == id && str_eq(m.point, real))
 			return true;
 	return false;
 }

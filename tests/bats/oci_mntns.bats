@@ -123,6 +123,16 @@ box_args() {
   nothing_of_it
 }
 
+@test "none: a root that is a link is refused, with nothing left" {
+  none '.mounts = []'
+  mv "$BUNDLE/rootfs" "$BUNDLE/real"
+  ln -s real "$BUNDLE/rootfs"
+  run oci create --bundle "$BUNDLE" box < /dev/null
+  [[ "$status" -eq 1 && "$output" == "arnia-oci: root $BUNDLE/rootfs: Not a directory" ]] || { echo "$output"; return 1; }
+  nothing_of_it
+  run ! grep -qF " $BUNDLE/real " /proc/self/mountinfo
+}
+
 @test "none: whatever step fails or is killed, no mount is left" {
   none
   for step in create:root create:cgroup create:worker oci:clone oci:wait guest:mntns guest:mounts guest:hooks guest:pivot guest:seal guest:halt create:done; do
