@@ -10,11 +10,24 @@
 #include "lib/base/frame.h"
 #include "lib/worker/worker.h"
 
+/* 1: it is to start. 0: nothing that makes sense. What fails on this side (a filter that is loaded by now may refuse it) is for that one
+ * to know, to whom the end of the connection would say that the program runs. */
+static int hear_go(int conn)
+{
+	struct frame f;
+	int r = frame_recv(conn, GUEST_MAGIC, &f, 0);
+
+	if (r <= 0)
+		return r == -EPROTO || r == -ECONNRESET ? 0 : r;
+	r = f.head.type == GUEST_GO;
+	frame_done(&f);
+	return r;
+}
+
 /* From here on what fails is told to who starts it, the worker is gone. */
 int guest_halt(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
-	struct frame f;
 	int conn, r;
 
 	if (!g->plan->halt)
@@ -26,16 +39,14 @@ int guest_halt(void *ctx, struct error *err)
 		} while (conn < 0 && errno == EINTR);
 		if (conn < 0)
 			return err_sys(err, -errno, "wait to be started");
-		r = frame_recv(conn, GUEST_MAGIC, &f, 0);
-		if (r > 0)
-			frame_done(&f);
-		if (r <= 0 || f.head.type != GUEST_GO)
+		r = hear_go(conn);
+		if (r == 0)
 			close(conn);
-	} while (r <= 0 || f.head.type != GUEST_GO);
+	} while (r == 0);
 	close(g->report);
 	g->report = conn;
 	fd_close(&g->start);
-	return 0;
+	return r < 0 ? err_sys(err, r, "hear that it is to start") : 0;
 }
 
 static int connect_to(int dir, const char *name, struct error *err)

@@ -359,3 +359,13 @@ holders() {
   [[ -e /sys/kernel/security/apparmor ]] || { oci exec --apparmor none-such "$id" true; refused; }
   [[ -e /sys/fs/selinux/enforce ]] || { oci exec --process-label none:such:label:s0 "$id" true; refused; }
 }
+
+# The word to start comes by a call that the filter, loaded long before, refuses.
+@test "a filter that refuses what the start needs is told, and nothing is said to run" {
+  bundle '"true"' '.process.noNewPrivileges = false | .linux.seccomp = {"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["recvmsg"],"action":"SCMP_ACT_ERRNO"}]}'
+  oci create -b "$B" "$id"
+  [[ $status -eq 0 ]]
+  oci start "$id"
+  refused "hear that it is to start: Operation not permitted"
+  oci delete -f "$id"
+}
