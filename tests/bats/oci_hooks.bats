@@ -238,7 +238,7 @@ EOS
   inside 'grep hooked /proc/mounts | cut -d" " -f2' "$hooked"
   prints "/mnt"$'\n'"/tmp"
   [[ "$(< "$seen/within")" == "$tree"$'\n'"$tree/dev/null" && -s $seen/outside ]]
-  ! grep hooked /proc/mounts
+  run ! grep hooked /proc/mounts
   chmod 777 "$seen"
   rm "$seen"/*
   inside 'grep -c hooked /proc/mounts' "$hooked | del(.hooks.createRuntime) | .linux.namespaces += [{\"type\":\"user\"}]
