@@ -102,6 +102,14 @@ static void common(struct act *a, enum plan_kind kind)
 	p->stdio = a->config.terminal ? PLAN_STDIO_TTY : PLAN_STDIO_FDS;
 }
 
+static bool joins(const struct sandbox_config *s, uint32_t ns)
+{
+	for (size_t i = 0; i < s->joins.n; i++)
+		if (s->joins.v[i].ns == ns)
+			return true;
+	return false;
+}
+
 /* A plain user has rights only inside the user namespace, which the worker is born into. */
 static int split_userns(struct act *a, struct error *err)
 {
@@ -111,7 +119,9 @@ static int split_userns(struct act *a, struct error *err)
 	if (!a->plain_user)
 		return 0;
 	if (!(s->namespaces & CLONE_NEWUSER))
-		return err_set_kind(err, -EPERM, ERR_PERM, "rootless container requires user namespaces");
+		return err_set_kind(err, -EPERM, ERR_PERM,
+				    joins(s, CLONE_NEWUSER) ? "linux.namespaces: only root joins a user namespace by path"
+							    : "rootless container requires user namespaces");
 	s->namespaces &= ~(uint64_t)CLONE_NEWUSER;
 	/* The guest has no less rights there than its worker. */
 	a->plan.rootfs.direct = true;
@@ -154,14 +164,6 @@ static enum rootfs_place place_of(const struct sandbox_config *s)
 	if (s->namespaces & CLONE_NEWNS)
 		return ROOTFS_NEW;
 	return joined && !is_own_mntns(joined) ? ROOTFS_JOINED : ROOTFS_HERE;
-}
-
-static bool joins(const struct sandbox_config *s, uint32_t ns)
-{
-	for (size_t i = 0; i < s->joins.n; i++)
-		if (s->joins.v[i].ns == ns)
-			return true;
-	return false;
 }
 
 /* Whoever is in a user namespace mounts only where that, or one below it, owns the mount namespace (mount_namespaces(7)). */

@@ -101,12 +101,15 @@ static int start_late_hooks(void *ctx, struct error *err)
 static int start_pivot(void *ctx, struct error *err)
 {
 	struct guest *g = ctx;
+	int r;
 
-	/* Now it is the root of all that are there. */
-	g->w->board->root_id = 0;
 	if (g->plan->rootfs.place == ROOTFS_HERE)
 		return rootfs_guest_chroot(g->root, err);
-	return g->plan->rootfs.no_pivot ? rootfs_guest_move(g->root, err) : rootfs_guest_pivot(g->root, err);
+	r = g->plan->rootfs.no_pivot ? rootfs_guest_move(g->root, err) : rootfs_guest_pivot(g->root, err);
+	/* Now it is the root of all that are there. */
+	if (r == 0)
+		g->w->board->root_id = 0;
+	return r;
 }
 
 static int start_hostname(void *ctx, struct error *err)
