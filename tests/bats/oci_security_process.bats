@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# test-host: systemd
+# test-host: plain, if asked for
 # shellcheck disable=SC2154,SC2016,SC2030,SC2031,SC2034,SC2086,SC2119
 # What a process of a container of arnia-oci has, and what it is kept from: capabilities, ids, terminals, system calls, devices, settings.
 bats_require_minimum_version 1.5.0

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# test-host: systemd
+# test-host: plain, if asked for
 # shellcheck disable=SC2154,SC2016,SC2030,SC2031,SC2034,SC2086,SC2119
 # Attacks on arnia-oci by what an image holds, by what changes in it meanwhile, and by what a configuration mounts.
 bats_require_minimum_version 1.5.0
