@@ -149,7 +149,8 @@ static void describe_guest(struct exec *x)
 
 	g->w = x->w;
 	g->plan = x->plan;
-	g->early = is_born_inside(x) && exec_is_early(x->plan);
+	/* In a user namespace already: what is undumpable is so for its root, too. */
+	g->early = is_born_inside(x) && x->w->hostns >= 0 && exec_is_early(x->plan);
 	g->steps = g->early ? exec_inside_steps : exec_guest_steps;
 	g->target = x->job->target;
 	for (int i = 0; i < 3; i++)

@@ -42,6 +42,9 @@ bool exec_is_early(const struct plan *p)
 {
 	const struct sandbox_config *c = &p->sandbox;
 
+	/* What is not in the container's pid namespace is not in its /proc. */
+	if (str_starts(p->process.cwd, "/proc"))
+		return false;
 	if (c->seccomp && !c->no_new_privs && (c->seccomp_listener || !lets_be_born(c, p->stdio == PLAN_STDIO_TTY)))
 		return false;
 	return !c->sched.set || (c->sched.policy != SCHED_DEADLINE && !(c->sched.flags & SCHED_FLAG_RESET_ON_FORK));

@@ -301,7 +301,6 @@ EOF
   rm hooks
   restore
   [[ $(< hooks) == "createRuntime creating $(oci state "$ID" | jq .pid)" ]]
-cat blocked; false
 }
 
 @test "--tcp-established: a connection of its own goes on" {

@@ -126,7 +126,7 @@ teardown() {
 @test "create that fails leaves nothing" {
   local filter
   for filter in '.process.args = ["nosuch"]' '.mounts += [{"destination":"/x","type":"nosuchfs","source":"x"}]' '.root.path = "/nonexistent"' \
-    '.hooks.createRuntime = [{"path":"/bin/false"}]' '.hooks.createContainer = [{"path":"/nonexistent"}]' '.process.cwd = "/etc/passwd/x"' \
+    '.hooks.createRuntime = [{"path":"/bin/false"}]' '.hooks.createContainer = [{"path":"/nonexistent"}]' '.process.cwd = "/bin/busybox/x"' \
     '.linux.namespaces += [{"type":"network","path":"/nonexistent"}]' '.process.user.uid = -1' '.linux.sysctl = {"kernel.nosuch":"1"}'; do
     bundle '"sleep","100"' "$filter"
     oci create -b "$B" "$id"

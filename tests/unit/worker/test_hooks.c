@@ -169,8 +169,7 @@ static void words_that_are_hostile(void **state)
 
 	(void)state;
 	assert_int_equal(hook_run(&h, "", &err), -ECANCELED);
-	assert_null(strchr(err.text, '\033'));
-	assert_non_null(strstr(err.text, "[31mb"));
+	assert_string_equal(err.text, "hook /bin/sh: exit status 1: a\\x1b[31mb");
 	h = shell("i=0; while [ $i -lt 400 ]; do printf '%01000d' 7; i=$((i + 1)); done; exit 9");
 	assert_int_equal(hook_run(&h, "", &err), -ECANCELED);
 	assert_non_null(strstr(err.text, "exit status 9: 000"));

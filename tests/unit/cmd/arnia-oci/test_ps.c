@@ -104,7 +104,7 @@ static char *with_pid(const char *text)
 			strbuf_addf(&b, "%d", getpid());
 		else
 			strbuf_addc(&b, *text);
-	return str_dup(strbuf_cstr(&b));
+	return strbuf_steal(&b);
 }
 
 /* The title, and its own lines: by the number in the column PID, not by one that is alike or elsewhere. */
