@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# test-host: plain
+# test-host: plain, if asked for
 # arnia-oci without its engine: the command line, its log, and the verbs that look at what is kept, with states made by hand.
 bats_require_minimum_version 1.5.0
 

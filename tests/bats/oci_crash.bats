@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # long
-# test-host: plain
+# test-host: plain, if asked for
 # Every step of arnia-oci's create and run fails, or its process is killed there: nothing of the container is left, at once or when it is deleted.
 bats_require_minimum_version 1.5.0
 load ocibundle

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2154,SC2016
-# test-host: plain
+# test-host: plain, if asked for
 # Acts of arnia-oci on one container at the same time, and what is not the container's any more.
 bats_require_minimum_version 1.5.0
 load helpers
