@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2154,SC2016
 # Docker's engine from Debian, as its unit starts it, with arnia-oci as a runtime of daemon.json. Nomad's docker driver drives this engine.
-# test-host: systemd, if asked for
+# test-host: systemd
 bats_require_minimum_version 1.5.0
 load helpers
 load images

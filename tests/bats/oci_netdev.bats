@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# test-host: plain
+# test-host: plain, if asked for
 # shellcheck disable=SC2030,SC2031
 # linux.netDevices of arnia-oci, in a network namespace that stands for the host.
 bats_require_minimum_version 1.5.0

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# test-host: plain
+# test-host: plain, if asked for
 # create and run --no-pivot.
 bats_require_minimum_version 1.5.0
 load ocibundle

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck disable=SC2154
-# test-host: plain
+# test-host: plain, if asked for
 # arnia-oci seen by strace: a file of procfs or of a cgroup is written only after the kernel has said, of that very descriptor, that it is
 # one; and a program's rights go in an order in which none comes back.
 bats_require_minimum_version 1.5.0
