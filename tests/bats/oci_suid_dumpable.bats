@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck disable=SC2154
-# test-host: plain
+# test-host: plain, if asked for
 # fs.suid_dumpable is 1 or 2 on the host: a process that changes its ids becomes dumpable by that (proc(5)). What is on its way into a
 # container must stay closed to it, and leave no core. It is a setting of the whole machine, so only the test host is asked.
 bats_require_minimum_version 1.5.0
