@@ -64,7 +64,17 @@ EOF
   # What the kernel alone can judge and does take.
   cp "$(command -v busybox)" "$dir/sh"
   printf '#!/x/one\n' > "$dir/two"
-  printf '#!/x/sh\necho "run by $0"; echo /proc/1/fd/*\n' > "$dir/one"
+  # The init keeps the far end of the program's start until it has heard of it, a moment longer.
+  cat > "$dir/one" << 'EOF'
+#!/x/sh
+echo "run by $0"
+n=0
+while [ "$(cd /proc/1/fd && echo *)" != '0 1 2' ] && [ $n -lt 50 ]; do
+  n=$((n + 1))
+  usleep 100000
+done
+echo /proc/1/fd/*
+EOF
   chmod 755 "$dir/one" "$dir/two"
   chmod 711 "$dir/sh"
   run_arnia run --rm -v "$dir:/x" busybox /x/two
