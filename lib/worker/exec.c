@@ -23,7 +23,8 @@ struct exec {
 	struct allowance allowance;
 	struct child child;
 	struct guest guest;
-	bool away; /* in the container's pid namespace */
+	bool inside; /* child_clone_inside */
+	bool away;   /* in the container's pid namespace */
 };
 
 static int not_running(struct error *err)
@@ -93,17 +94,21 @@ static int exec_allowance(void *ctx, struct error *err)
 	return allowance_take(x->plan, &x->allowance, err);
 }
 
-/* The root of a container without user namespace may look into what joins it, if it has CAP_SYS_PTRACE. */
+/* Whether it is born where nobody of the container sees it. The root of one without user namespace may look into what joins it, if it has
+ * CAP_SYS_PTRACE. That of another one may not, where a change of ids leaves a process undumpable. */
 static bool is_born_inside(const struct exec *x)
 {
-	return x->w->asks && !(x->plan->sandbox.namespaces & CLONE_NEWUSER);
+	if (!x->w->asks || x->plan->sandbox.namespaces & CLONE_NEWUSER)
+		return x->w->hostns >= 0 && exec_is_early(x->plan) && ids_make_dumpable();
+	return true;
 }
 
 static int exec_pidns(void *ctx, struct error *err)
 {
 	struct exec *x = ctx;
 
-	if (is_born_inside(x) || !(x->plan->sandbox.namespaces & CLONE_NEWPID))
+	x->inside = is_born_inside(x);
+	if (x->inside || !(x->plan->sandbox.namespaces & CLONE_NEWPID))
 		return 0;
 	if (setns(x->job->target, CLONE_NEWPID) < 0)
 		return errno == ESRCH ? not_running(err)
@@ -150,7 +155,7 @@ static void describe_guest(struct exec *x)
 	g->w = x->w;
 	g->plan = x->plan;
 	/* In a user namespace already: what is undumpable is so for its root, too. */
-	g->early = is_born_inside(x) && x->w->hostns >= 0 && exec_is_early(x->plan);
+	g->early = x->inside && x->w->hostns >= 0 && exec_is_early(x->plan);
 	g->steps = g->early ? exec_inside_steps : exec_guest_steps;
 	g->target = x->job->target;
 	for (int i = 0; i < 3; i++)
@@ -159,7 +164,7 @@ static void describe_guest(struct exec *x)
 
 static int clone_guest(struct exec *x, struct error *err)
 {
-	return is_born_inside(x) ? child_clone_inside(&x->child, &x->guest, err) : child_clone(&x->child, 0, false, &x->guest, err);
+	return x->inside ? child_clone_inside(&x->child, &x->guest, err) : child_clone(&x->child, 0, false, &x->guest, err);
 }
 
 /* A container full of processes takes no new one, but one that is moved in (cgroup-v2.rst, "PID"): so that it can

@@ -3,7 +3,7 @@
  * An exec into a container without a user namespace of its own. Its root may look into every process that it sees, and with CAP_SYS_PTRACE write
  * to its memory, whatever that process says of itself (ptrace(2), "Ptrace access mode checking"). So what it sees should have no right that
  * the program will not have: a process of the host's pid namespace, which nobody inside sees, goes all the way to those rights, and
- * the program's is born of it.
+ * the program's is born of it. One with a user namespace of its own is joined in this way where a change of ids opens a process to that root.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "lib/base/fd.h"
+#include "lib/sandbox/procfs.h"
 #include "lib/worker/worker.h"
 
 #ifndef SCHED_DEADLINE
@@ -48,6 +49,14 @@ bool exec_is_early(const struct plan *p)
 	if (c->seccomp && !c->no_new_privs && (c->seccomp_listener || !lets_be_born(c, p->stdio == PLAN_STDIO_TTY)))
 		return false;
 	return !c->sched.set || (c->sched.policy != SCHED_DEADLINE && !(c->sched.flags & SCHED_FLAG_RESET_ON_FORK));
+}
+
+bool ids_make_dumpable(void)
+{
+	auto_fd int proc = procfs_open(NULL);
+	char text[8];
+
+	return proc >= 0 && procfs_read(proc, "sys/fs/suid_dumpable", text, sizeof(text)) > 0 && *text == '1';
 }
 
 /* ---- the way, without the rights: born where it belongs, with nothing of the host but its report socket and streams ---- */

@@ -144,6 +144,8 @@ int child_clone(struct child *c, uint64_t namespaces, bool cell, struct guest *g
 /* For an exec by a worker whose parent is a subreaper (PR_SET_CHILD_SUBREAPER, prctl(2)): born in the namespaces of g->target,
  * and where that can be (exec_is_early) with no more rights than the program will have. -ECANCELED: *err says why. */
 bool exec_is_early(const struct plan *p);
+/* fs.suid_dumpable is 1 (proc(5)): who changes his ids is dumpable until he says otherwise. */
+bool ids_make_dumpable(void);
 int child_clone_inside(struct child *c, struct guest *g, struct error *err);
 /* Tell the keeper, with the pipes' far ends. */
 int child_adopt(const struct job *j, const struct child *c, const struct stdio *io, enum kp_role role,
