@@ -325,8 +325,6 @@ int supervise_hold(struct error *err);
 /* main.c */
 /* Socket activation: the client socket, or -1. */
 int keeper_inherited_socket(void);
-/* sd_notify(3), connected before the mounts around its path may go. */
-int keeper_notify_open(void);
 /* Whatever else the caller had open would stay open as long as we live. */
 void keeper_close_others(int a, int b);
 void keeper_tell_ready(struct keeper *k);

@@ -5,13 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "cmd/arnia-keeper/keeper.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "lib/base/notify.h"
 #include "lib/base/parse.h"
 #include "lib/base/proc.h"
 #include "lib/base/str.h"
@@ -99,33 +98,12 @@ int keeper_inherited_socket(void)
 	return FIRST_LISTEN_FD;
 }
 
-int keeper_notify_open(void)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	auto_fd int s = -1;
-	size_t n = path ? strlen(path) : 0;
-
-	if (n < 2 || n >= sizeof(a.sun_path))
-		return -1;
-	memcpy(a.sun_path, path, n);
-	if (path[0] == '@')
-		a.sun_path[0] = '\0';
-	s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (s < 0 ||
-	    connect(s, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
-		return -1;
-	return fd_steal(&s);
-}
-
 static void tell_ready(int ready_fd, int notify)
 {
-	static const char text[] = "READY=1\n";
-
 	if (ready_fd >= 0)
 		(void)fd_write_all(ready_fd, "1", 1);
 	if (notify >= 0)
-		(void)send(notify, text, sizeof(text) - 1, MSG_NOSIGNAL);
+		(void)notify_send(notify, "READY=1\n");
 }
 
 static void child_ended(struct keeper *k, const siginfo_t *si)
@@ -265,7 +243,7 @@ static int come_too_late(const struct keeper *k, const struct options *o, struct
 	int r = service_ask(k, KP_SERVE, k->fd.client_sock, &pid, err);
 
 	if (r == 0)
-		tell_ready(o->ready_fd, keeper_notify_open());
+		tell_ready(o->ready_fd, notify_connect());
 	return r;
 }
 
@@ -291,7 +269,8 @@ static int start_fresh(struct keeper *k, struct options *o, struct error *err)
 	if (r < 0)
 		return r;
 	k->ready_fd = o->ready_fd;
-	k->notify_fd = keeper_notify_open();
+	/* Before the mounts around its path may go. */
+	k->notify_fd = notify_connect();
 	setup_process(k);
 	r = mounts_leave_host(k, err);
 	if (r == 0)

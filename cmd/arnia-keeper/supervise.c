@@ -15,6 +15,7 @@
 #include "cmd/arnia-keeper/keeper.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "lib/base/notify.h"
 #include "lib/base/proc.h"
 #include "lib/base/str.h"
 
@@ -85,7 +86,7 @@ static int start_keeper(const struct supervisor *s, struct error *err)
 static void say(const struct supervisor *s, const char *text)
 {
 	if (s->notify >= 0)
-		(void)send(s->notify, text, strlen(text), MSG_NOSIGNAL);
+		(void)notify_send(s->notify, text);
 }
 
 /* One that was told to end has taken its sockets away. */
@@ -139,7 +140,7 @@ static int find_keeper(struct supervisor *s, struct error *err)
  */
 int supervise_hold(struct error *err)
 {
-	struct supervisor s = { .notify = keeper_notify_open() };
+	struct supervisor s = { .notify = notify_connect() };
 	sigset_t set;
 	int sig, r = setup_hold_cgroup();
 
@@ -164,7 +165,7 @@ int supervise(struct keeper *k, struct error *err)
 	if (geteuid() != 0)
 		return err_set_kind(err, -EPERM, ERR_PERM, "only root can keep containers");
 	keeper_close_others(s.listen, -1);
-	s.notify = keeper_notify_open();
+	s.notify = notify_connect();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, SIG_IGN); /* nobody asks how the one that came too late ended */
 	k->loop = loop_new();

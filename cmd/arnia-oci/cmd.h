@@ -131,6 +131,7 @@ bool record_is_locked(const struct record *r); /* by another process */
  * created while ROOT/ID/start is there, and creating while that has its first name. PIDREF_NONE when stopped. */
 #define STORE_CREATING "starting"
 #define STORE_START "start"
+#define STORE_NOTIFY "notify" /* a folder that the container sees, and nothing else of the record */
 int record_status(const struct record *r, enum oci_status *ret, struct pidref *ret_init, struct error *err);
 
 /* ---- record.c: what the kernel has of a container ---- */

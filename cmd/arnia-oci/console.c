@@ -42,6 +42,7 @@ int pidfd_send(const char *path, bool first, int pidfd, struct error *err)
 struct relay {
 	int master, signals;
 	const struct pidref *p;
+	struct notify *notify;
 	struct termios saved;
 	bool is_tty, raw;
 	bool in_open;
@@ -121,9 +122,10 @@ static void relay_loop(struct relay *r)
 		struct pollfd p[] = { { .fd = r->p->fd, .events = POLLIN },
 				      { .fd = r->signals, .events = POLLIN },
 				      { .fd = r->master, .events = POLLIN },
-				      { .fd = r->in_open ? STDIN_FILENO : -1, .events = POLLIN } };
+				      { .fd = r->in_open ? STDIN_FILENO : -1, .events = POLLIN },
+				      { .fd = r->notify ? r->notify->from : -1, .events = POLLIN } };
 
-		if (poll(p, 4, -1) < 0)
+		if (poll(p, ARRAY_SIZE(p), -1) < 0)
 			continue;
 		if (p[1].revents)
 			pass_signals(r);
@@ -131,6 +133,8 @@ static void relay_loop(struct relay *r)
 			fd_close(&r->master);
 		if (p[3].revents && r->master >= 0 && !copy(STDIN_FILENO, r->master))
 			r->in_open = false;
+		if (p[4].revents)
+			notify_take(r->notify);
 		if (p[0].revents && (r->master < 0 || !(p[2].revents & POLLIN)))
 			return;
 	}
@@ -154,18 +158,18 @@ static int relay(struct relay *r, int *ret_status, struct error *err)
 	return reap(r->p, ret_status, err);
 }
 
-int console_relay(int master, const struct pidref *p, int *ret_status, struct error *err)
+int console_relay(int master, const struct pidref *p, struct notify *n, int *ret_status, struct error *err)
 {
-	struct relay r = { .master = fd_dup(master), .signals = -1, .p = p, .in_open = true };
+	struct relay r = { .master = fd_dup(master), .signals = -1, .p = p, .notify = n, .in_open = true };
 	int x = relay(&r, ret_status, err);
 
 	fd_close(&r.master);
 	return x;
 }
 
-int foreground_wait(const struct pidref *p, int *ret_status, struct error *err)
+int foreground_wait(const struct pidref *p, struct notify *n, int *ret_status, struct error *err)
 {
-	struct relay r = { .master = -1, .signals = -1, .p = p };
+	struct relay r = { .master = -1, .signals = -1, .p = p, .notify = n };
 
 	return relay(&r, ret_status, err);
 }

@@ -16,6 +16,21 @@ int cmd_create(struct call *c, struct error *err)
 	return r;
 }
 
+/* A container that is to be ready is waited for, unlocked. */
+static int start_and_wait(struct call *c, struct record *rec, const struct oci_config *config, const struct pidref *init, struct error *err)
+{
+	cleanup(notify_done) struct notify n = NOTIFY_NONE;
+	int r;
+
+	notify_begin(c, rec, &n);
+	r = container_start(c, rec, config, err);
+	if (r < 0)
+		return r;
+	fd_close(&rec->lock);
+	notify_wait(&n, init);
+	return 0;
+}
+
 static int start_record(struct call *c, struct record *rec, struct oci_config *config, struct error *err)
 {
 	cleanup(pidref_done) struct pidref init = PIDREF_NONE;
@@ -31,7 +46,7 @@ static int start_record(struct call *c, struct record *rec, struct oci_config *c
 	if (status != OCI_CREATED)
 		return err_set_kind(err, -EINVAL, ERR_STATE, "cannot start an already running container");
 	r = config_of_record(c, rec, config, err);
-	return r == 0 ? container_start(c, rec, config, err) : r;
+	return r == 0 ? start_and_wait(c, rec, config, &init, err) : r;
 }
 
 int cmd_start(struct call *c, struct error *err)
@@ -74,16 +89,16 @@ static void reap_others(pid_t init)
 	}
 }
 
-int container_foreground(struct act *a, struct error *err)
+int container_foreground(struct act *a, struct notify *n, struct error *err)
 {
 	int status = 0, r;
 
 	reap_others(a->init.pid);
 	fd_close(&a->record.lock);
 	if (a->master >= 0 && !opt_get(a->call, "console-socket"))
-		r = console_relay(a->master, &a->init, &status, err);
+		r = console_relay(a->master, &a->init, n, &status, err);
 	else
-		r = foreground_wait(&a->init, &status, err);
+		r = foreground_wait(&a->init, n, &status, err);
 	if (r < 0)
 		return r;
 	a->call->exit_code = exit_code_of(status);
@@ -100,20 +115,36 @@ static void end_failed(struct act *a)
 	container_delete(a->call, &a->record, &e);
 }
 
+/* It is created. */
+static int run_on(struct act *a, struct notify *n, struct error *err)
+{
+	struct call *c = a->call;
+	int r;
+
+	fd_close(&a->start);
+	notify_begin(c, &a->record, n);
+	r = container_start(c, &a->record, &a->config, err);
+	work_end(&a->work);
+	if (r < 0) {
+		end_failed(a);
+		return r;
+	}
+	if (!opt_has(c, "detach"))
+		return container_foreground(a, n, err);
+	fd_close(&a->record.lock);
+	notify_wait(n, &a->init);
+	return 0;
+}
+
 int cmd_run(struct call *c, struct error *err)
 {
 	struct act a = ACT_NONE;
+	struct notify n = NOTIFY_NONE;
 	int r = container_create(c, &a, err);
 
-	if (r == 0) {
-		fd_close(&a.start);
-		r = container_start(c, &a.record, &a.config, err);
-		work_end(&a.work);
-		if (r == 0 && !opt_has(c, "detach"))
-			r = container_foreground(&a, err);
-		else if (r < 0)
-			end_failed(&a);
-	}
+	if (r == 0)
+		r = run_on(&a, &n, err);
+	notify_done(&n);
 	act_done(&a);
 	return r;
 }

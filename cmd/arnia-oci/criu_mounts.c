@@ -37,6 +37,14 @@ static bool is_host_cgroup(const struct oci_config *config, const struct mount_i
 	return m->kind == MOUNT_FS && str_eq(m->fstype, "cgroup2") && !has_cgroupns(&config->sandbox);
 }
 
+static bool has_target(const struct rootfs_config *r, const char *target)
+{
+	for (size_t i = 0; i < r->mounts.n; i++)
+		if (str_eq(r->mounts.v[i].target, target))
+			return true;
+	return false;
+}
+
 /* Mount points of the host below `source`, as far as they are below: "/sub". Text and list live in the arena. */
 static struct strv points_below(struct arena *a, const char *source)
 {
@@ -131,13 +139,26 @@ static void tell_below(struct dump *d, const struct oci_config *config, const ch
 
 	for (size_t i = 0; i < below.n; i++) {
 		const char *inside = arena_fmt(a, "%s%s", point, below.v[i]);
-		bool own = false;
 
-		for (size_t k = 0; k < config->rootfs.mounts.n && !own; k++)
-			own = str_eq(config->rootfs.mounts.v[k].target, inside);
-		if (!own && is_point(d, inside))
+		if (!has_target(&config->rootfs, inside) && is_point(d, inside))
 			tell(d, inside, inside);
 	}
+}
+
+/* Of one that was restored the configuration may be without it. */
+static void tell_notify(struct dump *d)
+{
+	auto_free char *own = notify_folder(d->c->call);
+	auto_fd int fd = path_open_in(d->root, NOTIFY_INSIDE, O_PATH, 0);
+	struct stat a, b;
+	const char *point;
+	bool dir;
+
+	if (fd < 0 || fstat(fd, &a) < 0 || stat(own, &b) < 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+		return;
+	point = point_of(d, NOTIFY_INSIDE, &dir);
+	if (point)
+		tell(d, point, point);
 }
 
 static void tell_all(struct dump *d, const struct oci_config *config)
@@ -166,6 +187,7 @@ static void tell_all(struct dump *d, const struct oci_config *config)
 		if (point)
 			tell(d, point, point);
 	}
+	tell_notify(d);
 }
 
 int criu_dump_mounts(struct criu *c, const struct oci_config *config, const struct pidref *init, struct error *err)
@@ -230,6 +252,7 @@ void criu_restore_mounts(struct criu *c, const struct oci_config *config)
 {
 	const struct rootfs_config *r = &config->rootfs;
 	auto_fd int root = open(r->lower.v[0], O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_free char *notify = notify_folder(c->call);
 
 	for (size_t i = 0; i < r->mounts.n; i++) {
 		const struct mount_item *m = &r->mounts.v[i];
@@ -237,6 +260,8 @@ void criu_restore_mounts(struct criu *c, const struct oci_config *config)
 		if (is_bind(m) || is_host_cgroup(config, m))
 			tell_source(c, root, m->target, is_bind(m) ? m->source : cgroup_mount(), is_bind(m) && m->flags & MS_REC);
 	}
+	if (!has_target(r, NOTIFY_INSIDE))
+		tell_source(c, root, NOTIFY_INSIDE, notify, false);
 	if (r->masked.n)
 		criu_external_mount(c, NULL_DEVICE, NULL_DEVICE);
 	for (size_t i = 0; i < r->devices.n; i++)

@@ -51,6 +51,25 @@ void cgroup_undo(struct act *a);
 /* scope.c: systemd, by the program arnia-oci-scope beside ours. *ret_path (malloc'ed): the scope's cgroup. */
 int scope_start(struct act *a, char **ret_path, struct error *err);
 
+/* notify.c: NOTIFY_SOCKET (sd_notify(3)). What cannot be told is a warning, no failure. */
+struct notify {
+	int from, to; /* our socket for the container, the one of NOTIFY_SOCKET; -1: nothing (more) to pass on */
+	int dir;      /* of the record, the caller's */
+	pid_t pid;
+	bool told;
+};
+#define NOTIFY_NONE ((struct notify){ .from = -1, .to = -1, .dir = -1 })
+#define NOTIFY_INSIDE "/run/notify" /* runc has made it known */
+char *notify_folder(const struct call *c); /* what is mounted there; malloc'ed */
+bool notify_add(const struct call *c, json *config); /* a mount and a variable, if it is set: true */
+int notify_make(const struct record *r, bool always, struct error *err); /* what is to be mounted */
+/* With a locked record, before the program runs. */
+void notify_begin(const struct call *c, const struct record *r, struct notify *n);
+void notify_take(struct notify *n); /* n->from is readable */
+/* Until it is ready, or `init` at its end. */
+void notify_wait(struct notify *n, const struct pidref *init);
+void notify_done(struct notify *n);
+
 /* console.c */
 /* Send a master to --console-socket: its descriptor, and its name as data (runc's docs/terminals.md). */
 int console_send(const char *path, int master, struct error *err);
@@ -58,10 +77,11 @@ int console_send(const char *path, int master, struct error *err);
 int pidfd_send(const char *path, bool first, int pidfd, struct error *err);
 /* The size of our own terminal, if we have one. */
 void console_fit(int master);
-/* Foreground: copy between our terminal and the master until the process ends, pass signals on, and give its status. */
-int console_relay(int master, const struct pidref *p, int *ret_status, struct error *err);
-/* Foreground without a terminal: pass signals on, and give its status. */
-int foreground_wait(const struct pidref *p, int *ret_status, struct error *err);
+/* Foreground: copy between our terminal and the master until the process ends, pass signals on, and what it notifies (n; NULL), and give
+ * its status. */
+int console_relay(int master, const struct pidref *p, struct notify *n, int *ret_status, struct error *err);
+/* The same without a terminal. */
+int foreground_wait(const struct pidref *p, struct notify *n, int *ret_status, struct error *err);
 
 /* netdevs.c: linux.netDevices go into the container's network namespace, with their addresses */
 int netdevs_move(struct act *a, struct error *err);
@@ -91,7 +111,7 @@ int exit_code_of(int wait_status);
 int hooks_run_of(struct call *c, const struct record *r, const struct oci_config *config, enum oci_hook kind, enum oci_status status, pid_t pid,
 		 struct error *err);
 /* create.c: wait for its end, which is the exit code of the call; then it goes, unless --keep. */
-int container_foreground(struct act *a, struct error *err);
+int container_foreground(struct act *a, struct notify *n, struct error *err);
 int hooks_run_poststop(struct call *c, struct record *r, struct error *err);
 
 #endif

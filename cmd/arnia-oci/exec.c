@@ -232,9 +232,9 @@ static int end_of(struct act *a, struct error *err)
 	if (opt_has(a->call, "detach"))
 		return 0;
 	if (a->master >= 0 && !opt_get(a->call, "console-socket"))
-		r = console_relay(a->master, &a->init, &status, err);
+		r = console_relay(a->master, &a->init, NULL, &status, err);
 	else
-		r = foreground_wait(&a->init, &status, err);
+		r = foreground_wait(&a->init, NULL, &status, err);
 	if (r == 0)
 		a->call->exit_code = exit_code_of(status);
 	return r;

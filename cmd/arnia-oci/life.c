@@ -316,7 +316,10 @@ int container_begin(struct call *c, struct act *a, struct error *err)
 	if (r < 0)
 		return r;
 	fill_record(a, text);
-	return 0;
+	r = notify_make(&a->record, false, err);
+	if (r < 0)
+		store_remove(c->g.root, &a->record, NULL);
+	return r;
 }
 
 int container_create(struct call *c, struct act *a, struct error *err)

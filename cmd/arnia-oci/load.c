@@ -43,13 +43,11 @@ static bool is_unified(void)
 	return statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
 }
 
-static int decode(const struct call *c, const char *text, size_t n, const char *bundle, struct oci_config *ret,
-		  struct error *err)
+static int decode(const struct call *c, json *j, const char *bundle, struct oci_config *ret, struct error *err)
 {
 	const struct oci_input in = { .bundle = bundle,
 				      .rootless = caller_is_plain(c),
 				      .cgroup_v2_only = is_unified() };
-	auto_json json *j = json_parse_bounded(text, n, OCI_NESTED_MAX, err);
 	int r = j ? oci_config_decode(j, &in, ret, err) : -EINVAL;
 
 	return r < 0 ? (err_prefix(err, "config.json"), r) : 0;
@@ -69,19 +67,25 @@ int config_load(struct call *c, const char *bundle, struct oci_config *ret, char
 	const char *given = opt_get(c, "config");
 	auto_free char *path = given ? str_dup(given) : str_fmt("%s/config.json", bundle), *text = NULL;
 	long n = given ? file_read_named(path, OCI_CONFIG_MAX, &text, err) : read_of_bundle(path, &text, err);
+	auto_json json *j = n < 0 ? NULL : json_parse_bounded(text, (size_t)n, OCI_NESTED_MAX, err);
+	bool more;
 	int r;
 
 	if (n < 0)
 		return (int)n;
-	r = decode(c, text, (size_t)n, bundle, ret, err);
+	more = notify_add(c, j);
+	r = decode(c, j, bundle, ret, err);
 	if (r == 0)
-		*ret_text = ptr_steal(&text);
+		*ret_text = more ? json_text(j, false) : ptr_steal(&text);
 	return r;
 }
 
 int config_of_record(const struct call *c, const struct record *r, struct oci_config *ret, struct error *err)
 {
+	auto_json json *j = NULL;
+
 	if (!r->config)
 		return err_set(err, -EBADMSG, "the container's configuration is lost");
-	return decode(c, r->config, strlen(r->config), r->bundle, ret, err);
+	j = json_parse_bounded(r->config, strlen(r->config), OCI_NESTED_MAX, err);
+	return decode(c, j, r->bundle, ret, err);
 }

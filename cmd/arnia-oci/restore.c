@@ -250,6 +250,8 @@ static int restore(struct restore *p, struct error *err)
 
 	if (r == 0)
 		r = store_save(&a->record, err);
+	if (r == 0)
+		r = notify_make(&a->record, true, err);
 	p->place = str_fmt("%s/%s/" PLACE, a->call->g.root, a->record.id);
 	if (r == 0 && mkdir(p->place, 0755) < 0)
 		r = err_sys(err, -errno, "make %s", p->place);
@@ -289,7 +291,7 @@ int cmd_restore(struct call *c, struct error *err)
 	if (r == 0)
 		r = restore(&p, err);
 	if (r == 0 && !opt_has(c, "detach"))
-		r = container_foreground(&p.act, err);
+		r = container_foreground(&p.act, NULL, err);
 	restore_done(&p);
 	return r;
 }

@@ -95,7 +95,7 @@ static int listen_at(int dir, const char *name, const char *temp, int type, mode
 	/* The mode of the name follows the socket's own (unix(7)): closed until it is set. */
 	if (fchmod(s, 0600) < 0 || bind(s, (struct sockaddr *)&a, sizeof(a)) < 0)
 		return -errno;
-	if (fchmodat(dir, temp, mode, 0) < 0 || listen(s, SOMAXCONN) < 0 || renameat(dir, temp, dir, name) < 0) {
+	if (fchmodat(dir, temp, mode, 0) < 0 || (type != SOCK_DGRAM && listen(s, SOMAXCONN) < 0) || renameat(dir, temp, dir, name) < 0) {
 		r = -errno;
 		unlinkat(dir, temp, 0);
 		return r;

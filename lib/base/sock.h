@@ -10,7 +10,7 @@
 
 #define SOCK_MAX_FDS 16
 
-/* Paths longer than sun_path (107 bytes) go through /proc/self/fd/DIRFD/NAME. type: SOCK_STREAM or SOCK_SEQPACKET;
+/* Paths longer than sun_path (107 bytes) go through /proc/self/fd/DIRFD/NAME. type: SOCK_STREAM, SOCK_SEQPACKET or SOCK_DGRAM;
  * CLOEXEC and NONBLOCK are set. sock_listen binds a temporary name with `mode`, then renames over a stale socket:
  * a live one (connect succeeds) gives -EADDRINUSE. */
 int sock_listen(const char *path, int type, mode_t mode, struct error *err);

@@ -255,6 +255,25 @@ nothing_left() {
   [[ $(oci exec "$ID" cat /data/f) == other ]]
 }
 
+@test "the folder of its NOTIFY_SOCKET is there again, whether the variable is set or not" {
+  local mount='/run/notify ro,'
+  config "$COUNTER"
+  NOTIFY_SOCKET=$PWD/manager oci create -b b "$ID" < /dev/null > out 2>&1 3>&-
+  oci start "$ID"
+  wait_for counts_past 3
+  checkpoint
+  before=$(count)
+  restore
+  wait_for counts_past "$before"
+  [[ $(oci exec "$ID" cat /proc/self/mountinfo | cut -d' ' -f5,6) == *"$mount"* ]]
+  rm -rf img
+  checkpoint
+  before=$(count)
+  NOTIFY_SOCKET=$PWD/manager restore
+  wait_for counts_past "$before"
+  [[ $(oci exec "$ID" cat /proc/self/mountinfo | cut -d' ' -f5,6) == *"$mount"* ]]
+}
+
 @test "a network namespace that was joined is joined again" {
   touch net
   unshare -m -n bash -euc '

@@ -169,3 +169,16 @@ served() {
 @test "nothing is left" {
   [[ -z "$(oci_left /run/arnia-oci; find /sys/fs/cgroup -name 'libpod-*')" ]]
 }
+@test "--sdnotify=container: a unit is up when the program inside says so" {
+  local unit=arnia-sdnotify-$$
+  # It fails, by its timeout, when nobody is told.
+  timeout "$((120 * ${ARNIA_SLOW:-1}))" systemd-run -q --unit="$unit" -p Type=notify -p NotifyAccess=all -p TimeoutStartSec=90 \
+    podman --runtime "$ARNIA_BIN/arnia-oci" run -d --sdnotify=container --name sdn -v "$ARNIA_FAKES/oci_aid:/aid:ro" bb \
+    sh -c 'echo "socket $NOTIFY_SOCKET"; /aid ready STATUS=begun; sleep 1; echo said; /aid ready READY=1; exec sleep 1000'
+  [[ "$(systemctl show -P ActiveState "$unit")" == active ]]
+  [[ "$(pm logs sdn)" == $'socket /run/notify/notify.sock\nsaid' ]]
+  # Podman says who is to be watched: conmon.
+  [[ "$(systemctl show -P MainPID "$unit")" == "$(pm inspect -f '{{.State.ConmonPid}}' sdn)" ]]
+  pm rm -f -t 0 sdn
+  systemctl stop "$unit"
+}

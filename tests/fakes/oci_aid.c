@@ -11,6 +11,8 @@
  *	oci_aid addfd SOCKET PATH FILE	the same; to an open(2) of PATH it answers with a descriptor of FILE, in one act, to others that
  *					they go on. Says whether the caller was still there when its memory had been read
  *	oci_aid drop SOCKET		takes a seccomp listener, and ends with the first call, which it does not answer
+ *	oci_aid manager SOCKET N	takes N messages of sd_notify(3): who sent each (its name, if it is still there), the text, its descriptors
+ *	oci_aid ready TEXT...		inside: says each to NOTIFY_SOCKET
  *	oci_aid look			inside: session keyring, scheduler, I/O priority, memory policy, parent death signal
  *	oci_aid open FILE FLAGS		inside: open(2) with FLAGS (r, w), and what it says
  */
@@ -121,6 +123,66 @@ static int say(const char *path, const char *text)
 		return 1;
 	}
 	return 0;
+}
+
+/* The message's control data, beside descriptors: who has sent it. */
+static int manage(const char *path, int n)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), yes = 1;
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+	if (s < 0 || setsockopt(s, SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)) < 0 || bind(s, (void *)&at, sizeof(at)) < 0) {
+		perror(path);
+		return 1;
+	}
+	while (n--) {
+		char text[4096], room[256], who[64] = "gone", name[48];
+		struct iovec v = {text, sizeof(text) - 1};
+		struct msghdr h = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+		ssize_t got = recvmsg(s, &h, MSG_CMSG_CLOEXEC);
+		size_t fds = 0;
+
+		text[got > 0 ? got : 0] = '\0';
+		for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c)) {
+			struct ucred cred;
+			FILE *f;
+
+			if (c->cmsg_type == SCM_CREDENTIALS) {
+				memcpy(&cred, CMSG_DATA(c), sizeof(cred));
+				snprintf(name, sizeof(name), "/proc/%d/comm", cred.pid);
+				f = fopen(name, "re");
+				if (f && fgets(who, sizeof(who), f))
+					who[strcspn(who, "\n")] = '\0';
+				if (f)
+					fclose(f);
+			} else {
+				fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+				for (size_t i = 0; i < fds; i++)
+					close(((int *)CMSG_DATA(c))[i]);
+			}
+		}
+		for (char *p = text; *p; p++)
+			*p = *p == '\n' ? '|' : *p;
+		printf("%s: %s%s\n", who, text, fds ? " +fd" : "");
+		fflush(stdout);
+	}
+	unlink(path);
+	return 0;
+}
+
+static int say_ready(char **texts)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), r = 0;
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", getenv("NOTIFY_SOCKET") ? getenv("NOTIFY_SOCKET") : "");
+	for (; *texts; texts++)
+		if (sendto(s, *texts, strlen(*texts), MSG_NOSIGNAL, (void *)&at, sizeof(at)) < 0) {
+			perror(at.sun_path);
+			r = 1;
+		}
+	return r;
 }
 
 static int relay_tty(const char *path, const char *typed)
@@ -296,6 +358,10 @@ int main(int argc, char **argv)
 		return drop_listener(argv[2]);
 	if (argc > 3 && strcmp(verb, "open") == 0)
 		return try_open(argv[2], argv[3]);
+	if (argc > 3 && strcmp(verb, "manager") == 0)
+		return manage(argv[2], atoi(argv[3]));
+	if (argc > 2 && strcmp(verb, "ready") == 0)
+		return say_ready(argv + 2);
 	if (strcmp(verb, "look") == 0)
 		return look();
 	fprintf(stderr, "usage: oci_aid fds|tty|pidfd|say|notify|addfd|drop|look|open ...\n");
