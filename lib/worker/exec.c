@@ -13,6 +13,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
 #include "lib/base/mem.h"
+#include "rootfs/rootfs.h"
 
 struct exec {
 	struct job *job;
@@ -284,10 +285,10 @@ int guest_join(void *ctx, struct error *err)
 		return errno == ESRCH ? not_running(err)
 				      : err_sys(err, -errno, "enter the container's namespaces");
 	if (!g->joined && g->root >= 0) {
-		int r = guest_enter_root(g);
+		int r = rootfs_guest_chroot(g->root, err);
 
 		if (r < 0)
-			return err_sys(err, r, "enter the container's root");
+			return r;
 	}
 	fd_close(&g->target);
 	fd_close(&g->root);

@@ -120,11 +120,6 @@ int guest_go(void *ctx, struct error *err)
 		       : err_set(err, -EPROTO, "a frame of type %u where GO was expected", f.head.type);
 }
 
-int guest_enter_root(const struct guest *g)
-{
-	return fchdir(g->root) < 0 || chroot(".") < 0 ? -errno : 0;
-}
-
 /* EPERM: a user namespace whose maker had no right to change groups (user_namespaces(7), /proc/PID/setgroups). */
 int guest_ids(void *ctx, struct error *err)
 {

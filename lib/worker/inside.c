@@ -18,6 +18,7 @@
 #include "lib/base/fd.h"
 #include "lib/sandbox/procfs.h"
 #include "lib/worker/worker.h"
+#include "rootfs/rootfs.h"
 
 #ifndef SCHED_DEADLINE
 #define SCHED_DEADLINE 6
@@ -77,12 +78,14 @@ static int join_and_clone(void *arg)
 	const struct proc_clone args = { .exit_signal = SIGCHLD, .cgroup_fd = -1 };
 	int flags = (int)(g->plan->sandbox.namespaces & ~(uint64_t)CLONE_NEWCGROUP);
 	pid_t pid;
+	int r;
 
 	if (guest_forget(g, NULL) < 0 || (flags && setns(g->target, flags) < 0))
 		return way_failed(g->w->board, CALL_ENTER, -errno);
 	/* Without a mount namespace of its own. */
-	if (g->root >= 0 && guest_enter_root(g) < 0)
-		return way_failed(g->w->board, CALL_ENTER, -errno);
+	r = g->root >= 0 ? rootfs_guest_chroot(g->root, NULL) : 0;
+	if (r < 0)
+		return way_failed(g->w->board, CALL_ENTER, r);
 	g->joined = true;
 	pid = proc_spawn(&args, &g->w->guest_stack, guest_run, g);
 	if (pid < 0)

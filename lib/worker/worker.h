@@ -225,7 +225,6 @@ int guest_exec_failed(const char *program, int error, struct error *err);
 /* Steps that start and exec share (guest.c). */
 int guest_forget(void *ctx, struct error *err);
 int guest_go(void *ctx, struct error *err);
-int guest_enter_root(const struct guest *g); /* chroot(2); 0 or -errno */
 int guest_join(void *ctx, struct error *err); /* exec.c */
 int guest_ids(void *ctx, struct error *err);
 int guest_console(void *ctx, struct error *err);

@@ -51,6 +51,7 @@ teardown_file() {
   [[ "$status" -eq 0 && "$output" == 65534 ]]
 }
 
+# bats test_tags=natively
 @test "hosts, hostname and resolv.conf are the container's own: they may be written, and each start makes them anew" {
   local sums
   sums=$(md5sum /etc/hosts /etc/resolv.conf /etc/hostname 2> /dev/null) || true
@@ -71,6 +72,7 @@ teardown_file() {
   [[ "$status" -ne 0 && "$output" == *"Read-only"* ]]
 }
 
+# bats test_tags=natively
 @test "hosts, hostname and resolv.conf over a file system in memory and over a volume; not over a file of the user's" {
   local etc="$BATS_TEST_TMPDIR/etc"
   run_arnia run --rm --hostname inner --dns 192.0.2.53 --tmpfs /etc busybox cat /etc/hostname /etc/resolv.conf

@@ -125,6 +125,7 @@ inside() {
   done
 }
 
+# bats test_tags=natively
 @test "--cap-add and --cap-drop, by any spelling" {
   run arnia run --rm --cap-drop ALL --cap-add CAP_NET_ADMIN --cap-add kill busybox grep CapBnd /proc/self/status
   [[ "$output" == *0000000000001020 ]]
@@ -146,6 +147,7 @@ inside() {
   [[ "$output" != *shadow* ]]
 }
 
+# bats test_tags=natively
 @test "hostname, hosts, resolv.conf" {
   run arnia run --rm --name calm --hostname inner.example busybox sh -c 'hostname; cat /etc/hosts; cat /etc/hostname'
   [[ "${lines[0]}" == inner.example ]]
@@ -155,6 +157,7 @@ inside() {
   grep -q "nameserver 192.0.2.53" <<< "$output"
 }
 
+# bats test_tags=natively
 @test "-e, -w, -u, --read-only, --tmpfs, -v with ro" {
   mkdir -p "$BATS_TEST_TMPDIR/data"
   echo host > "$BATS_TEST_TMPDIR/data/file"
@@ -171,6 +174,7 @@ inside() {
   [[ "$output" == $'123\n456' ]]
 }
 
+# bats test_tags=natively
 @test "a resource limit that cannot be: by its name, with what it can be at most" {
   local value
   for value in -1 unlimited 99999999999; do

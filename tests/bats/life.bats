@@ -34,6 +34,7 @@ teardown() {
   one_line_error 125 no-such-image
 }
 
+# bats test_tags=natively
 @test "a program that cannot be executed fails the start: 127, 126, with and without an init, detached, as JSON" {
   local dir="$BATS_TEST_TMPDIR/bin" how
   mkdir "$dir"
@@ -83,15 +84,18 @@ EOF
   [[ "$status" -eq 3 && "$output" == unreadable ]]
 }
 
+# bats test_tags=natively
 @test "run -i passes standard input and its end" {
   run bash -c "echo 'through' | nsenter --net=/run/netns/$HOST_NS $ARNIA_BIN/arnia run -i --rm busybox cat"
   [[ "$status" -eq 0 && "$output" == through ]]
 }
 
+# bats test_tags=natively
 @test "a megabyte of output arrives whole" {
   [[ "$(arnia run --rm busybox sh -c 'head -c 1000000 /dev/zero | tr "\0" x' | wc -c)" -eq 1000000 ]]
 }
 
+# bats test_tags=natively
 @test "run -d gives an id that all verbs take, also its beginning" {
   id=$(arnia run -d --name web busybox sleep 100000)
   [[ "$id" =~ ^[0-9a-f]{16}$ ]]
@@ -126,6 +130,7 @@ EOF
   [[ "$(arnia info -f json stubborn | jq -r .exit.signal)" == KILL ]]
 }
 
+# bats test_tags=natively
 @test "restart gives a new process" {
   arnia run -d --name again busybox sleep 100000
   a=$(pid_of again)
@@ -154,6 +159,7 @@ EOF
   [[ "$(state_of ice)" == stopped ]]
 }
 
+# bats test_tags=natively
 @test "wait prints the exit code; --condition" {
   arnia run -d --name w busybox sh -c 'sleep 0.3; exit 5'
   run arnia wait w
@@ -164,6 +170,7 @@ EOF
   wait
 }
 
+# bats test_tags=natively
 @test "rename" {
   arnia run -d --name old busybox sleep 100000
   arnia rename old new
@@ -175,6 +182,7 @@ EOF
   one_line_error 4 new
 }
 
+# bats test_tags=natively
 @test "a name is taken once; concurrent creations of it: one wins, nothing leaks" {
   arnia create --name one busybox true
   run_arnia create --name one busybox true
@@ -184,6 +192,7 @@ EOF
   [[ "$(grep -l '^[0-9a-f]\{16\}$' "$BATS_TEST_TMPDIR"/[1-8] | wc -l)" -eq 1 ]]
 }
 
+# bats test_tags=natively
 @test "several names and globs; the worst exit code" {
   for i in a b c; do arnia create --name "g-$i" busybox sleep 100000; done
   arnia start 'g-*'
@@ -193,6 +202,7 @@ EOF
   [[ "$(state_of g-a)" == stopped && "$(state_of g-b)" == stopped && "$(state_of g-c)" == running ]]
 }
 
+# bats test_tags=natively
 @test "wrong states are said, with exit code 4" {
   arnia create --name idle busybox true
   for verb in stop pause resume kill restart-not; do
@@ -205,6 +215,7 @@ EOF
   one_line_error 4 running
 }
 
+# bats test_tags=natively
 @test "list: table, json, fields, filters" {
   arnia run -d --name l1 --label role=web --label tier busybox sleep 100000
   arnia create --name l2 --label role=db busybox true
@@ -217,6 +228,7 @@ EOF
   [[ "$(arnia list -r --no-header -o name)" == l1 ]]
 }
 
+# bats test_tags=natively
 @test "logs: both streams, -n, --since, -f to the end" {
   arnia run -d --name talk busybox sh -c 'for i in 1 2 3 4 5; do echo line $i; done; echo bad >&2; sleep 0.5; echo last'
   run_arnia logs -f talk
@@ -227,6 +239,7 @@ EOF
   [[ "$output" == *"line 1"* ]]
 }
 
+# bats test_tags=natively
 @test "logs are bounded: 64 MB of output leave at most the limit" {
   arnia run --rm=false --name flood --log-max 1M busybox sh -c "yes 0123456789abcdef | head -c $((17 * (3764706 / ${ARNIA_SLOW:-1})))" > /dev/null
   dir=$ARNIA_ROOT/lib/containers/$(arnia info -f json flood | jq -r .id)
@@ -244,6 +257,7 @@ EOF
   diff "$BATS_TEST_TMPDIR/seq" <(seq 1 "$(wc -l < "$BATS_TEST_TMPDIR/seq")")
 }
 
+# bats test_tags=natively
 @test "explain shows the plan and what the kernel has" {
   arnia run -d --name ex -p 8123:80 busybox sleep 100000
   run arnia explain ex
@@ -269,6 +283,7 @@ EOF
   one_line_error 125 /no/such
 }
 
+# bats test_tags=natively
 @test "exec ends with its container" {
   arnia run -d --name gone busybox sleep 100000
   arnia exec gone sleep 100000 &
@@ -297,12 +312,14 @@ EOF
   tmux -L "t$$" kill-server
 }
 
+# bats test_tags=natively
 @test "--rm takes everything away by itself" {
   arnia run -d --rm --name brief busybox sh -c 'sleep 0.2'
   wait_until 50 sh -c "! $ARNIA_BIN/arnia info brief > /dev/null 2>&1"
   [[ -z "$(ls -A "$ARNIA_ROOT/lib/containers")" ]]
 }
 
+# bats test_tags=natively
 @test "a hundred starts and stops leave descriptors, mounts, cgroups and links where they were" {
   count() {
     echo "$(ls /proc/"$(daemon_pid)"/fd | wc -l) $(ls /proc/"$(keeper_pid)"/fd | wc -l) $(wc -l < /proc/"$(keeper_pid)"/mountinfo)"

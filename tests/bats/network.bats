@@ -63,6 +63,7 @@ from() {
   arnia rm -f log
 }
 
+# bats test_tags=natively
 @test "containers do not reach each other's addresses, nor the outside theirs" {
   run arnia exec client ping -c 1 -W 1 "$(address web)"
   [[ "$status" -ne 0 ]]
@@ -100,6 +101,7 @@ from() {
   [[ "$output" == ping ]]
 }
 
+# bats test_tags=natively
 @test "udp: to the container itself and to a sibling" {
   for name in web client; do
     run nsenter --net="/proc/$(pid_of "$name")/ns/net" -- sh -c "echo ping | nc -u -w 2 $HOST_ADDR 5353"
@@ -107,6 +109,7 @@ from() {
   done
 }
 
+# bats test_tags=natively
 @test "published on one address of the host: not on another" {
   ip -n "$HOST_NS" addr add 198.51.100.9/24 dev up0
   arnia run -d --name single -p 198.51.100.9:8085:80 busybox sh -c 'echo hello > /index.html; exec httpd -f -p 80 -h /'
@@ -129,6 +132,7 @@ from() {
   [[ "$output" == hello ]]
 }
 
+# bats test_tags=natively
 @test "a host port that was chosen: explain has it, and it goes with the container" {
   local elements port
   ports_any() { on_host nft -j list ruleset | jq '[.nftables[].map | select(.name == "ports_any") | .elem // [] | length] | add'; }
@@ -142,6 +146,7 @@ from() {
   wait_until 30 sh -c "[ \"\$(nsenter --net=/run/netns/$HOST_NS nft -j list ruleset | jq '[.nftables[].map | select(.name == \"ports_any\") | .elem // [] | length] | add')\" -eq $elements ]"
 }
 
+# bats test_tags=natively
 @test "a host port that was chosen: list and info show it, also after a restart of the daemon" {
   local port old
   arnia run -d --name open -p 80 -p 53/udp -p 8094:81 busybox sleep 100000
@@ -165,6 +170,7 @@ daemon_is_another() {
   now=$(daemon_pid) && [[ -n "$now" && "$now" != "$1" ]]
 }
 
+# bats test_tags=natively
 @test "more chosen host ports than one answer holds" {
   arnia run -d --name many -p 1000-1899 busybox sleep 100000
   run arnia info -f json many
@@ -180,6 +186,7 @@ doctor_is_content() {
   arnia host doctor > /dev/null
 }
 
+# bats test_tags=natively
 @test "a foreign chain drops what is forwarded: the doctor names it, and its remedy is one" {
   on_host nft -f - <<< 'table inet walls { chain transit { type filter hook forward priority 0; policy drop; ct state established accept; }; }'
   run ! outside curl -sf -m 1 "http://$HOST_ADDR:8080/"
@@ -195,6 +202,7 @@ doctor_is_content() {
   on_host nft delete table inet walls
 }
 
+# bats test_tags=natively
 @test "the forward policy of Docker and of ufw: the doctor knows what to type" {
   local prefix
   on_host nft -f - <<< 'table ip filter { chain DOCKER-USER { }; chain FORWARD { type filter hook forward priority 0; policy drop; jump DOCKER-USER; }; }
@@ -239,6 +247,7 @@ doctor_is_content() {
   arnia rm -f open
 }
 
+# bats test_tags=natively
 @test "the ruleset is flushed: the next daemon puts back what all had, with the same numbers" {
   local port old
   arnia run -d --name open -p 80 busybox sleep 100000
@@ -254,6 +263,7 @@ doctor_is_content() {
   arnia rm -f open
 }
 
+# bats test_tags=natively
 @test "single elements are gone: the doctor tells, the next daemon puts them back" {
   local table old
   table=$(arnia host info -f json | jq -r .info.nftTable)
@@ -277,6 +287,7 @@ doctor_is_content() {
   [[ "$output" == *"$HOST_ADDR"* ]]
 }
 
+# bats test_tags=natively
 @test "a taken port is refused with one line, and nothing is left of the attempt" {
   run_arnia run -d --name again -p 8080:80 busybox sleep 1
   one_line_error 125 8080
@@ -290,6 +301,7 @@ doctor_is_content() {
   one_line_error 125 8099
 }
 
+# bats test_tags=natively
 @test "overlapping addresses, twice in one request, no address of the host: one line each" {
   run_arnia run -d --name again -p 127.0.0.1:8080:80 busybox sleep 1
   one_line_error 125 127.0.0.1:8080

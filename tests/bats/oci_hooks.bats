@@ -104,6 +104,7 @@ of_state() {
   done
 }
 
+# bats test_tags=natively
 @test "a hook that fails before the program: no container, nothing is left, its words are told" {
   printf '#!/bin/sh\necho "because of this" >&2\nexit 3\n' > "$BATS_TEST_TMPDIR/bad"
   printf '#!/bin/sh\ncat > /dev/null\necho ran > %s/poststop\n' "$seen" > "$BATS_TEST_TMPDIR/stop"
@@ -125,6 +126,7 @@ of_state() {
   done
 }
 
+# bats test_tags=natively
 @test "startContainer that fails: start fails, and the container is over" {
   bundle '"sleep","1000"' '.hooks = {"startContainer":[{"path":"/bin/false"}]}'
   oci create -b "$B" "$id"
@@ -156,6 +158,7 @@ of_state() {
   done
 }
 
+# bats test_tags=natively
 @test "poststop that fails is told, and changes nothing" {
   bundle '"sleep","1000"' '.hooks = {"poststop":[{"path":"/bin/false"},{"path":"/nonexistent"}]}'
   oci run -d -b "$B" "$id"
@@ -165,6 +168,7 @@ of_state() {
   nothing_left
 }
 
+# bats test_tags=natively
 @test "a hook has its timeout, and what it started ends with it" {
   printf '#!/bin/sh\nsleep 1234 &\necho $! > %s/child\nsleep 1234\n' "$seen" > "$BATS_TEST_TMPDIR/slow"
   chmod 755 "$BATS_TEST_TMPDIR/slow"
@@ -183,6 +187,7 @@ of_state() {
   says 1 "hooks.createRuntime[0].path"
 }
 
+# bats test_tags=natively
 @test "a hook has no signal blocked, whoever runs it" {
   # dash would unblock them itself
   printf '#!/bin/bash\nread -r -d "" text < /proc/self/status\ngrep "^SigBlk" <<< "$text" >> %s/signals\n' "$seen" > "$BATS_TEST_TMPDIR/hook"
@@ -198,6 +203,7 @@ is_gone() {
   [[ ! -d /proc/$1 || "$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$1/status")" == Z ]]
 }
 
+# bats test_tags=natively
 @test "several hooks of a kind run in their order, up to the first that fails" {
   for n in 1 2 4; do
     printf '#!/bin/sh\ncat > /dev/null\necho %s >> %s/order\n' "$n" "$seen" > "$BATS_TEST_TMPDIR/h$n"

@@ -26,6 +26,7 @@ started() {
 
 # ---- the states, and what each refuses ----
 
+# bats test_tags=natively
 @test "exit codes and output of each verb in each state are those of runc" {
   needs_runc
   bundle '"sleep","1000"'
@@ -60,6 +61,7 @@ started() {
   same delete "$id"
 }
 
+# bats test_tags=natively
 @test "the same of a paused container" {
   needs_runc
   started
@@ -73,6 +75,7 @@ started() {
   same delete -f "$id"
 }
 
+# bats test_tags=natively
 @test "what run gives back is what runc gives back" {
   needs_runc
   bundle_sh 'echo out; echo err >&2; exit 42'
@@ -139,6 +142,7 @@ started() {
 
 # ---- create, run ----
 
+# bats test_tags=natively
 @test "create: --bundle, --config, --pid-file; options before and behind the id" {
   bundle '"sleep","1000"'
   oci create "$id" --bundle "$B" --pid-file "$BATS_TEST_TMPDIR/pid"
@@ -162,6 +166,7 @@ started() {
   nothing_left
 }
 
+# bats test_tags=natively
 @test "run --config, --keep, --detach" {
   bundle '"sh","-c","exit 3"'
   mv "$B/config.json" "$BATS_TEST_TMPDIR/c.json"
@@ -178,6 +183,7 @@ started() {
   ok
 }
 
+# bats test_tags=natively
 @test "the configuration of a container is the one it was made of" {
   bundle_sh 'echo first' '.annotations = {"org.example.a":"1"}'
   oci create -b "$B" "$id"
@@ -194,6 +200,7 @@ started() {
   ok
 }
 
+# bats test_tags=natively
 @test "--preserve-fds and LISTEN_FDS: descriptors arrive at their numbers, and no others" {
   bundle_sh 'ls /proc/self/fd | tr "\n" " "; cat <&3; cat <&4; echo $LISTEN_FDS $LISTEN_PID'
   echo three > "$BATS_TEST_TMPDIR/3"
@@ -217,6 +224,7 @@ started() {
   [[ $status -eq 0 && $output == three ]]
 }
 
+# bats test_tags=natively
 @test "--no-new-keyring: the session keyring is the caller's" {
   local own
   own=$("$AID" look | sed -n 's/^keyring //p')
@@ -230,6 +238,7 @@ started() {
   [[ "$(sed -n 's/^keyring //p' <<< "$output")" == "$own" ]]
 }
 
+# bats test_tags=natively
 @test "--console-socket: the master arrives there, with its name" {
   bundle_sh 'tty; stty size; echo done' '.process.terminal = true | .process.consoleSize = {"height": 33, "width": 111}'
   oci create -b "$B" "$id"
@@ -254,6 +263,7 @@ started() {
   says 1 "cannot use console socket"
 }
 
+# bats test_tags=natively
 @test "--pidfd-socket: a pidfd of the process arrives there" {
   bundle '"sleep","1000"'
   behind "$AID" fds "$BATS_TEST_TMPDIR/pidfd"
@@ -328,6 +338,7 @@ started() {
   prints "NoNewPrivs:"$'\t'1
 }
 
+# bats test_tags=natively
 @test "exec: no_new_privs is the configuration's without the option" {
   started '.process.noNewPrivileges = false'
   oci exec "$id" grep NoNewPrivs /proc/self/status
@@ -336,6 +347,7 @@ started() {
   prints "NoNewPrivs:"$'\t'1
 }
 
+# bats test_tags=natively
 @test "exec --process: a process of its own; nothing else is taken" {
   started
   local p=$BATS_TEST_TMPDIR/process
@@ -354,6 +366,7 @@ started() {
   says 255 /nonexistent
 }
 
+# bats test_tags=natively
 @test "exec --detach, --pid-file, --tty with --console-socket" {
   started
   oci exec --detach --pid-file "$BATS_TEST_TMPDIR/pid" "$id" sleep 900
@@ -372,6 +385,7 @@ started() {
   wait_until 50 grep -q "got word" "$BATS_TEST_TMPDIR/behind.out"
 }
 
+# bats test_tags=natively
 @test "exec --process with a terminal of its own size" {
   started
   echo '{"args":["sh","-c","stty size; echo end"],"cwd":"/","env":["PATH=/bin"],"terminal":true,"consoleSize":{"height":21,"width":54},"user":{"uid":1000,"gid":1000}}' > "$BATS_TEST_TMPDIR/process"

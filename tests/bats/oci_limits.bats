@@ -127,6 +127,7 @@ cgroup_of() {
   prints fine
 }
 
+# bats test_tags=natively
 @test "resources that are wrong" {
   local r
   for r in '{"memory":{"limit":-2}}' '{"memory":{"limit":"x"}}' '{"memory":{"limit":1000000,"swap":5}}' '{"cpu":{"idle":2}}' '{"cpu":{"shares":-1}}' '{"pids":{"limit":-2}}' '{"pids":7}' \

@@ -108,6 +108,7 @@ box_args() {
   [[ "${lines[0]}" -ge 1 && "${lines[1]}" == 0 ]] || { echo "$output"; return 1; }
 }
 
+# bats test_tags=natively
 @test "none: a root that another mount is over is not forgotten; / is refused" {
   none '.mounts = []'
   oci create --bundle "$BUNDLE" box < /dev/null > /dev/null 2>&1
@@ -123,6 +124,7 @@ box_args() {
   nothing_of_it
 }
 
+# bats test_tags=natively
 @test "none: a root that is a link is refused, with nothing left" {
   none '.mounts = []'
   mv "$BUNDLE/rootfs" "$BUNDLE/real"
@@ -133,6 +135,7 @@ box_args() {
   run ! grep -qF " $BUNDLE/real " /proc/self/mountinfo
 }
 
+# bats test_tags=natively
 @test "none: whatever step fails or is killed, no mount is left" {
   none
   for step in create:root create:cgroup create:worker oci:clone oci:wait guest:mntns guest:mounts guest:hooks guest:pivot guest:seal guest:halt create:done; do
@@ -144,6 +147,7 @@ box_args() {
   done
 }
 
+# bats test_tags=natively
 @test "none: what others have mounted over the root stays when it is not ours" {
   none
   oci create --bundle "$BUNDLE" box < /dev/null > /dev/null 2>&1
@@ -155,6 +159,7 @@ box_args() {
   nothing_of_it
 }
 
+# bats test_tags=natively
 @test "none: --no-pivot does not move the caller's root" {
   none
   local before
@@ -165,6 +170,7 @@ box_args() {
   nothing_of_it
 }
 
+# bats test_tags=natively
 @test "the caller's own by path is as none" {
   joined /proc/self/ns/mnt "$UNMASKED"
   local before
@@ -207,6 +213,7 @@ box_args() {
   [[ "$(oci run --bundle "$BUNDLE" box < /dev/null)" == "bin dev etc proc sys tmp " ]]
 }
 
+# bats test_tags=natively
 @test "joined: whatever fails before the pivot, its mounts are as they were" {
   other
   joined "$THERE"
@@ -233,6 +240,7 @@ box_args() {
   [[ "$output" == "$(readlink "$THERE")"$'\n'"$(readlink "/proc/$AFTER/ns/user")"$'\nbin\ndev\netc\nproc\nsys\ntmp' ]] || { echo "$output; $stderr"; return 1; }
 }
 
+# bats test_tags=natively
 @test "what cannot be is refused with the reason" {
   none '.linux.maskedPaths = ["/proc/keys"]'
   run --separate-stderr oci create --bundle "$BUNDLE" box

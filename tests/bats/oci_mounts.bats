@@ -58,6 +58,7 @@ with_mounts() {
   done
 }
 
+# bats test_tags=natively
 @test "options of a filesystem go to it; opposites: the last one counts" {
   inside "$SHOW"'show /mnt/t; df -k /mnt/t | tail -n 1 | tr -s " " | cut -d" " -f2; stat -c %a /mnt/t; show /mnt/u' \
     ".root.readonly = false | $(mount_of /mnt/t tmpfs tmpfs nosuid ro rw size=64k mode=751 suid nodev) | $(mount_of /mnt/u tmpfs tmpfs rw ro acl defaults)"
@@ -81,6 +82,7 @@ with_mounts() {
   fails "" '"true"' '.mounts += [{"type":"tmpfs"}]'
 }
 
+# bats test_tags=natively
 @test "missing targets are made, also below a relative destination; links stay below the root" {
   cp -a "$BATS_FILE_TMPDIR/rootfs" "$BATS_TEST_TMPDIR/rootfs"
   ln -s /../../../../../../tmp "$BATS_TEST_TMPDIR/rootfs/out"
@@ -177,6 +179,7 @@ with_mounts() {
   fails "" '"true"' ".root.readonly = false | $(mount_of /mnt/i bind "$src" bind) | .mounts[-1] += {\"uidMappings\":[{\"containerID\":0,\"hostID\":1,\"size\":1}]}"
 }
 
+# bats test_tags=natively
 @test "procfs is not hidden: only as a whole by another one, or file by file as lxcfs does" {
   inside 'cat /proc/1/comm' '.linux.namespaces |= map(select(.type != "pid")) | .mounts |= map(if .destination == "/proc" then .type = "bind" | .source = "/proc" | .options = ["rbind","nosuid"] else . end)'
   prints "$(cat /proc/1/comm)"
@@ -207,6 +210,7 @@ with_mounts() {
 
 # ---- root ----
 
+# bats test_tags=natively
 @test "root: read-only or not, relative, missing, a link" {
   inside 'touch /x 2>&1 | grep -o "Read-only file system"; touch /tmp/x 2>&1 | grep -o "Read-only file system"; touch /dev/x && echo dev'
   prints $'Read-only file system\nRead-only file system\ndev'
@@ -303,6 +307,7 @@ seccomp() {
   nothing_left
 }
 
+# bats test_tags=natively
 @test "seccomp: what is wrong with it" {
   fails "seccomp" '"true"' "$(seccomp '"action":"SCMP_ACT_NOSUCH"')"
   fails "seccomp" '"true"' "$(seccomp '"action":"SCMP_ACT_ERRNO","args":[{"index":6,"value":1,"op":"SCMP_CMP_EQ"}]')"

@@ -108,6 +108,7 @@ needs_newuidmap() {
   prints $'3\n2\n/dev/pts/ptmx\nnot permitted'
 }
 
+# bats test_tags=natively
 @test "a terminal" {
   bundle_sh 'tty; stty size; test -t 0 && echo yes; echo > /dev/console' '.process.terminal = true'
   run script -qec "stty rows 30 cols 70; $(declare -p BATS_FILE_TMPDIR USER_ID run_dir SLOW | sed 's/^declare -[-a-z]* //' | tr '\n' ';') $(declare -f plain as_user); as_user run -b '$B' '$id'" /dev/null
@@ -115,6 +116,7 @@ needs_newuidmap() {
   [[ $status -eq 0 && $output == */dev/pts/0*"30 70"*yes* ]]
 }
 
+# bats test_tags=natively
 @test "--console-socket, and exec with a terminal" {
   bundle '"sleep","1000"'
   oci run -d -b "$B" "$id"
@@ -147,6 +149,7 @@ needs_newuidmap() {
   becomes stopped
 }
 
+# bats test_tags=natively
 @test "what a plain user cannot have is said" {
   fails "rootless container requires user namespaces" '"true"' '.linux.namespaces |= map(select(.type != "user")) | del(.linux.uidMappings, .linux.gidMappings)'
   fails "" '"true"' '.linux.uidMappings[0].hostID = 0'
@@ -191,6 +194,7 @@ owned() {
   [[ "$(stat -c %u:%g "/proc/$(pid_of)/root/tmp/u" 2> /dev/null)" == "$1" ]]
 }
 
+# bats test_tags=natively
 @test "ids that are not the user's: newuidmap refuses, and it is told" {
   needs_newuidmap
   fails "newuidmap" '"true"' '.linux.uidMappings += [{"containerID":1,"hostID":100,"size":10}]'
@@ -215,6 +219,7 @@ owned() {
   [[ "$(cat "$run_dir/hook-a")" == "$USER_ID" && "$(cat "$run_dir/hook-z")" == "$USER_ID" ]]
 }
 
+# bats test_tags=natively
 @test "the same by runc: exit codes and output" {
   needs_runc
   local script

@@ -98,6 +98,7 @@ has_child() {
   kill -0 "$holder"
 }
 
+# bats test_tags=natively
 @test "namespaces by path: what is not one, or of another kind" {
   for path in /nonexistent /etc/passwd /proc/self/ns/uts /dev/null relative; do
     bundle '"true"' ".linux.namespaces |= map(if .type == \"network\" then .path = \"$path\" else . end)"
@@ -303,6 +304,7 @@ running() {
   [[ $status -eq 0 && $output == */dev/pts/0*"crw--w----"*1000* ]]
 }
 
+# bats test_tags=natively
 @test "AppArmor and SELinux asked for where there is none: said, and no container" {
   [[ ! -d /sys/kernel/security/apparmor ]] || skip "this host has AppArmor"
   fails "AppArmor" '"true"' '.process.apparmorProfile = "some"'
@@ -311,11 +313,13 @@ running() {
   fails "SELinux" '"true"' '.linux.mountLabel = "system_u:object_r:some_t:s0"'
 }
 
+# bats test_tags=natively
 @test "intelRdt and netDevices on a host without: said" {
   [[ -d /sys/fs/resctrl/info ]] || fails "" '"true"' '.linux.intelRdt = {"closID":"x","l3CacheSchema":"L3:0=f"}'
   fails "nosuch0" '"true"' '.linux.netDevices = {"nosuch0":{}}'
 }
 
+# bats test_tags=natively
 @test "unknown members are ignored; versions that are not 1.x are not" {
   inside 'echo fine' '.future = {"a":1} | .linux.future = [] | .process.future = 5'
   prints fine

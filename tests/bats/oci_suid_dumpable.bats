@@ -103,7 +103,7 @@ no_cores() {
     timeout "$((60 * SLOW))" "$OCI" --root "$ROOT" exec "$id" attacker scan "$BATS_FILE_TMPDIR/marker" < "$BATS_TEST_TMPDIR/go" > "$BATS_TEST_TMPDIR/seen" 2>&1 3>&- &
     scanner=$!
     exec 7> "$BATS_TEST_TMPDIR/go"
-    for _ in $(seq 40); do
+    for _ in $(seq 25); do
       oci exec --user 1000:1000 "$id" true > /dev/null
       [[ $status -eq 0 ]]
     done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # long
-# test-host: plain
+# test-host: plain, if asked for
 # Two who want different things of one machine, starts that come to nothing, and what is told of them.
 bats_require_minimum_version 1.5.0
 load helpers

@@ -15,12 +15,14 @@ packages=(systemd systemd-sysv dbus linux-image-cloud-amd64 bats gojq nftables i
   protobuf-compiler)
 modules=(virtio_pci virtio_blk virtio_console ext4 overlay)
 
+is_made() {
+  [[ -f $dir/recipe && $(< "$dir/recipe") == "$recipe" && -f $dir/root.img ]]
+}
 recipe=$(cat "$here"/image.sh "$here"/initrd-init "$here"/guest-init | sha256sum | cut -d' ' -f1)
-if [[ -f $dir/recipe && $(< "$dir/recipe") == "$recipe" && -f $dir/root.img ]]; then
-  exit 0
-fi
+! is_made || exit 0
 exec 9> "$dir/lock"
 flock 9
+! is_made || exit 0
 rm -f "$dir/recipe"
 
 work=$(mktemp -d "$dir/work.XXXXXX")

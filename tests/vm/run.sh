@@ -15,7 +15,7 @@ bash "$here/image.sh" "$vm" || {
 }
 
 # Which files run how: the heading comment "# test-host: plain systemd" of a bats file says so; "plain, if asked for": only when it is named,
-# for what has little to do with the host and takes long here.
+# for what has little to do with the host and takes long here; so with single tests, "# bats test_tags=natively".
 files_for() {
   local mode=$1 f name want
   shift
@@ -40,6 +40,8 @@ job_disk() {
   cp -r "$here/../../systemd" "$here/../../man" "$stage/"
   cp "$here/guest-job" "$stage/tests/vm/"
   files_for "$mode" "$@" > "$stage/tests/vm/files"
+  : > "$stage/tests/vm/only"
+  [[ $# -gt 0 ]] || printf '%s\n' --filter-tags '!natively' > "$stage/tests/vm/only"
   find "$stage/build/bin" -type f -exec strip --strip-debug {} + 2> /dev/null
   mke2fs -q -t ext4 -O ^has_journal -d "$stage" "$vm/job-$mode.img" "$(($(du -sm "$stage" | cut -f1) + 24))M" > /dev/null
   wc -l < "$stage/tests/vm/files"
@@ -48,14 +50,15 @@ job_disk() {
 
 # -snapshot: the disks are never written. No network card: nothing leaves.
 # Emulated code is translated once for each address it appears at, so nothing moves: no randomisation, and room for
-# all of it. What only slows the emulation down is left out of the processor.
+# all of it. What only slows the emulation down is left out of the processor. One of them, by one thread: more would have to translate atomic
+# operations as such, and there are no more processors than guests where this runs.
 boot() {
   local mode=$1 append="console=ttyS0 quiet panic=-1 mitigations=off nokaslr norandmaps"
   shift
   [[ $mode == systemd ]] && append+=" arnia.init=systemd systemd.show_status=0 systemd.unified_cgroup_hierarchy=1"
   # It ends with this script, whatever ends that.
-  exec setpriv --pdeathsig TERM timeout 1800 qemu-system-x86_64 -machine q35 -accel tcg,thread=multi,tb-size=1024 \
-    -cpu max,-erms,-fsrm,-la57,-smap,-smep -smp 2 -m 3072 -nographic -no-reboot \
+  exec setpriv --pdeathsig TERM timeout 1800 qemu-system-x86_64 -machine q35 -accel tcg,thread=single,tb-size=1024 \
+    -cpu max,-erms,-fsrm,-la57,-smap,-smep -smp 1 -m 3072 -nographic -no-reboot \
     -snapshot -nic none -kernel "$vm/vmlinuz" -initrd "$vm/initrd" -append "$append $*" \
     -drive "file=$vm/root.img,if=virtio,format=raw" -drive "file=$vm/job-$mode.img,if=virtio,format=raw" \
     "${serial[@]}"
