@@ -103,7 +103,7 @@ no_cores() {
     timeout "$((60 * SLOW))" "$OCI" --root "$ROOT" exec "$id" attacker scan "$BATS_FILE_TMPDIR/marker" < "$BATS_TEST_TMPDIR/go" > "$BATS_TEST_TMPDIR/seen" 2>&1 3>&- &
     scanner=$!
     exec 7> "$BATS_TEST_TMPDIR/go"
-    for _ in $(seq 25); do
+    for _ in $(seq 10); do
       oci exec --user 1000:1000 "$id" true > /dev/null
       [[ $status -eq 0 ]]
     done
@@ -116,4 +116,19 @@ no_cores() {
     oci delete -f "$id"
     ok
   done
+}
+
+# What the scan above sees only when it looks at the right moment.
+@test "what an exec changes ids with is not the process that is seen inside" {
+  local program
+  echo 1 > /proc/sys/fs/suid_dumpable
+  bundle '"sleep","1000"' "$MAPS | $PTRACE"
+  oci run -d -b "$B" "$id"
+  ok
+  timeout "$((60 * SLOW))" strace -f -q -o "$BATS_TEST_TMPDIR/trace" -e trace=execve,setresuid,setresgid,setgroups,capset,setns \
+    "$OCI" --root "$ROOT" exec --user 1000:1000 "$id" /bin/true < /dev/null
+  program=$(sed -n 's/^\([0-9]*\) *execve("\/bin\/true".* = 0$/\1/p' "$BATS_TEST_TMPDIR/trace")
+  [[ -n "$program" ]]
+  grep -E '^[0-9]+ +setresuid\(1000, 1000, 1000\) += 0' "$BATS_TEST_TMPDIR/trace"
+  run ! grep -E "^$program +(setres|setgroups|capset|setns)" "$BATS_TEST_TMPDIR/trace"
 }
