@@ -185,7 +185,7 @@ endif
 
 # ---- rules ---------------------------------------------------------------------------------------
 .PHONY: all progs data units fuzzers deps quickstart check check-layers check-build lint check-unit check-fuzz check-bats
-.PHONY: check-vm vm-shell bench bench-tools fuzz install uninstall clean help compile_commands.json FORCE
+.PHONY: check-vm vm-disk vm-shell bench bench-tools fuzz install uninstall clean help compile_commands.json FORCE
 all: progs data
 progs: $(bins)
 data: $(data)
@@ -245,7 +245,7 @@ tally := sh tests/tally.sh $(O)/results
 # The test host's disk is made meanwhile, but not beside bats files, which look at the mounts of this host.
 check: deps
 	@rm -rf $(O)/results
-	@bash tests/vm/image.sh $(OUT)/vm > /dev/null 2>&1 & \
+	@$(MAKE) vm-disk > /dev/null 2>&1 & trap "kill $$! 2> /dev/null; exit 130" INT TERM; \
 	for c in $(checks); do [ $$c != check-bats ] || wait; $(MAKE) -k $$c || :; done
 	@$(tally) sum $(checks)
 check-layers:
@@ -263,6 +263,8 @@ check-bats: all $(inmates)
 	@ARNIA_BUILD=$(OUT) $(tally) run $@ bash tests/run-bats.sh $(T)
 check-vm: all $(inmates)
 	@ARNIA_BUILD=$(OUT) $(tally) run $@ bash tests/vm/run.sh $(T)
+vm-disk:
+	@bash tests/vm/image.sh $(OUT)/vm
 # VM=systemd: with systemd as process 1.
 vm-shell: all $(inmates)
 	@ARNIA_BUILD=$(OUT) bash tests/vm/run.sh --shell $(or $(VM),plain)

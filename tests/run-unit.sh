@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Run cmocka binaries, count their TAP lines. A binary that dies counts as one failure more.
+# Run cmocka binaries, count their TAP lines. A binary that dies, or does not end in five minutes, counts as one failure more.
 passed=0 failed=0 skipped=0
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 for t in "$@"; do
-  CMOCKA_MESSAGE_OUTPUT=TAP "$t" >"$out" 2>&1
+  CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 5 300 "$t" >"$out" 2>&1
   rc=$?
   p=$(grep -c '^ok ' "$out")
   s=$(grep -Eci '^(not )?ok .*# *skip' "$out")

@@ -100,10 +100,13 @@ int keeper_inherited_socket(void)
 
 static void tell_ready(int ready_fd, int notify)
 {
+	int r;
+
 	if (ready_fd >= 0)
 		(void)fd_write_all(ready_fd, "1", 1);
-	if (notify >= 0)
-		(void)notify_send(notify, "READY=1\n");
+	r = notify >= 0 ? notify_send(notify, "READY=1\n") : 0;
+	if (r < 0)
+		log_warn("the service manager was not told that all is ready: %s", strerror(-r));
 }
 
 static void child_ended(struct keeper *k, const siginfo_t *si)

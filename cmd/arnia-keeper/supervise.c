@@ -85,8 +85,10 @@ static int start_keeper(const struct supervisor *s, struct error *err)
 
 static void say(const struct supervisor *s, const char *text)
 {
-	if (s->notify >= 0)
-		(void)notify_send(s->notify, text);
+	int r = s->notify >= 0 ? notify_send(s->notify, text) : 0;
+
+	if (r < 0)
+		log_warn("the service manager was not told: %s", strerror(-r));
 }
 
 /* One that was told to end has taken its sockets away. */

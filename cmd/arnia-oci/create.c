@@ -17,7 +17,8 @@ int cmd_create(struct call *c, struct error *err)
 }
 
 /* A container that is to be ready is waited for, unlocked. */
-static int start_and_wait(struct call *c, struct record *rec, const struct oci_config *config, const struct pidref *init, struct error *err)
+static int start_and_wait(struct call *c, struct record *rec, const struct oci_config *config,
+			  const struct pidref *init, struct error *err)
 {
 	cleanup(notify_done) struct notify n = NOTIFY_NONE;
 	int r;
@@ -129,8 +130,11 @@ static int run_on(struct act *a, struct notify *n, struct error *err)
 		end_failed(a);
 		return r;
 	}
-	if (!opt_has(c, "detach"))
+	/* Whoever watches us has our exit code. */
+	if (!opt_has(c, "detach")) {
+		n->pid = getpid();
 		return container_foreground(a, n, err);
+	}
 	fd_close(&a->record.lock);
 	notify_wait(n, &a->init);
 	return 0;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "cgroup/cgroup.h"
-#include "cmd/arnia-oci/cmd.h"
+#include "cmd/arnia-oci/engine.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
 #include "lib/base/time.h"
@@ -171,5 +171,6 @@ int container_destroy(struct call *c, struct record *r, struct error *err)
 	 */
 	if (r->scope && scope_run(r, "stop", NULL, &late) < 0)
 		report(&c->g, REPORT_WARN, "%s", late.text);
-	return store_remove(c->g.root, r, err);
+	code = notify_remove(c, r, err);
+	return code == 0 ? store_remove(c->g.root, r, err) : code;
 }

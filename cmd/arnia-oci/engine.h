@@ -53,22 +53,25 @@ int scope_start(struct act *a, char **ret_path, struct error *err);
 
 /* notify.c: NOTIFY_SOCKET (sd_notify(3)). What cannot be told is a warning, no failure. */
 struct notify {
-	int from, to; /* our socket for the container, the one of NOTIFY_SOCKET; -1: nothing (more) to pass on */
-	int dir;      /* of the record, the caller's */
-	pid_t pid;
+	int from, to;		   /* our socket for the container, the one of NOTIFY_SOCKET; -1: nothing (more) to pass on */
+	const struct globals *g;   /* these two are the caller's */
+	const struct record *of;
+	pid_t pid;		   /* who is to be watched */
 	bool told;
 };
-#define NOTIFY_NONE ((struct notify){ .from = -1, .to = -1, .dir = -1 })
+#define NOTIFY_NONE ((struct notify){ .from = -1, .to = -1 })
 #define NOTIFY_INSIDE "/run/notify" /* runc has made it known */
 char *notify_folder(const struct call *c); /* what is mounted there; malloc'ed */
 bool notify_add(const struct call *c, json *config); /* a mount and a variable, if it is set: true */
 int notify_make(const struct record *r, bool always, struct error *err); /* what is to be mounted */
+/* A container with CAP_SYS_ADMIN may have written to it. */
+int notify_remove(struct call *c, const struct record *r, struct error *err);
 /* With a locked record, before the program runs. */
 void notify_begin(const struct call *c, const struct record *r, struct notify *n);
 void notify_take(struct notify *n); /* n->from is readable */
 /* Until it is ready, or `init` at its end. */
 void notify_wait(struct notify *n, const struct pidref *init);
-void notify_done(struct notify *n);
+void notify_done(struct notify *n); /* before the record is */
 
 /* console.c */
 /* Send a master to --console-socket: its descriptor, and its name as data (runc's docs/terminals.md). */

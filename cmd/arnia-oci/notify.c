@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sd_notify(3) of a container: NOTIFY_SOCKET names a socket of the host, which is not to be seen inside. The program gets one of ours, and of what
- * it says there READY=1 alone is passed on, with the process that it comes from, as runc does.
+ * sd_notify(3) of a container: NOTIFY_SOCKET names a socket of the host, which is not to be seen inside. The
+ * program gets one of ours, and of what it says there READY=1 alone is passed on, with a process to watch.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "cmd/arnia-oci/engine.h"
+#include "cmd/arnia-oci/idmap.h"
 #include "lib/base/fd.h"
 #include "lib/base/notify.h"
+#include "lib/base/path.h"
 #include "lib/base/sock.h"
 #include "lib/base/str.h"
 
@@ -67,7 +71,8 @@ bool notify_add(const struct call *c, json *config)
 	const json *process = NULL;
 	json *mounts, *env;
 
-	if (!is_asked_for() || json_kind_of(config) != JSON_OBJECT || json_get_obj(config, "process", &process, NULL) <= 0)
+	if (!is_asked_for() || json_kind_of(config) != JSON_OBJECT ||
+	    json_get_obj(config, "process", &process, NULL) <= 0)
 		return false;
 	mounts = array_of(config, "mounts");
 	env = array_of((json *)process, "env");
@@ -92,13 +97,75 @@ int notify_make(const struct record *r, bool always, struct error *err)
 	return x < 0 && errno != EEXIST ? err_sys(err, -errno, "make the folder of the container's NOTIFY_SOCKET") : 0;
 }
 
+/* ---- and what is left of it ---- */
+
+/* As root of the container's user namespace, with the ids that it could give things to. */
+static int rmtree_inside(int dir, int go)
+{
+	char byte;
+
+	if (read(go, &byte, 1) != 1 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return 1;
+	return path_rmtree_at(dir, STORE_NOTIFY) < 0;
+}
+
+static int remove_by_maps(int dir, const struct sandbox_config *maps, struct error *err)
+{
+	int ready[2], go[2], status = 1, r = -EIO;
+	char byte = 0;
+	pid_t pid;
+
+	if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(go, O_CLOEXEC) < 0)
+		return err_sys(err, -errno, "make a pipe");
+	pid = fork();
+	if (pid == 0) {
+		close(go[1]);
+		if (unshare(CLONE_NEWUSER) < 0 || write(ready[1], &byte, 1) != 1)
+			_exit(1);
+		_exit(rmtree_inside(dir, go[0]));
+	}
+	close(ready[1]);
+	close(go[0]);
+	if (pid > 0 && read(ready[0], &byte, 1) == 1)
+		r = idmap_write_for(pid, maps, err);
+	else
+		err_sys(err, r, "make a user namespace");
+	if (r == 0)
+		(void)!write(go[1], &byte, 1);
+	close(go[1]);
+	close(ready[0]);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return r < 0 ? r : status ? err_set(err, -EACCES, "what the container has put into its folder stays") : 0;
+}
+
+int notify_remove(struct call *c, const struct record *r, struct error *err)
+{
+	struct oci_config config = { 0 };
+	int x = path_rmtree_at(r->dir, STORE_NOTIFY);
+
+	if (x == -ENOENT)
+		return 0;
+	if (x < 0 && (geteuid() == 0 || (x != -EACCES && x != -EPERM)))
+		return err_sys(err, x, "remove the folder of the container's NOTIFY_SOCKET");
+	if (x < 0) {
+		x = config_of_record(c, r, &config, err);
+		if (x == 0)
+			x = remove_by_maps(r->dir, &config.sandbox, err);
+		oci_config_done(&config);
+		if (x < 0)
+			err_prefix(err, "remove the folder of the container's NOTIFY_SOCKET");
+	}
+	return x;
+}
+
 /* ---- what it says ---- */
 
 /* By the folder's descriptor: the id may be another container's by now. */
 static void close_own(struct notify *n)
 {
-	if (n->from >= 0)
-		unlinkat(n->dir, STORE_NOTIFY "/" NAME, 0);
+	if (n->from >= 0 && n->of)
+		unlinkat(n->of->dir, STORE_NOTIFY "/" NAME, 0);
 	fd_close(&n->from);
 }
 
@@ -106,6 +173,12 @@ void notify_done(struct notify *n)
 {
 	close_own(n);
 	fd_close(&n->to);
+}
+
+static void warn(const struct globals *g, const struct record *r, const char *why)
+{
+	report(g, REPORT_WARN, "NOTIFY_SOCKET %.200s: %s: that container %.64s is ready is not told", getenv("NOTIFY_SOCKET"), why,
+	       r->id);
 }
 
 void notify_begin(const struct call *c, const struct record *r, struct notify *n)
@@ -116,22 +189,20 @@ void notify_begin(const struct call *c, const struct record *r, struct notify *n
 
 	if (!is_asked_for())
 		return;
-	if (fstatat(r->dir, STORE_NOTIFY, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		report(&c->g, REPORT_WARN, "NOTIFY_SOCKET: it was not set when container %.64s was created: that it is ready will not be told", r->id);
-		return;
-	}
+	*n = (struct notify){ .from = -1, .g = &c->g, .of = r, .pid = r->pid };
 	n->to = notify_connect();
 	if (n->to < 0) {
-		report(&c->g, REPORT_WARN, "NOTIFY_SOCKET %.200s: %s: that container %.64s is ready will not be told", getenv("NOTIFY_SOCKET"),
-		       strerror(-n->to), r->id);
+		warn(n->g, r, strerror(-n->to));
+		return;
+	}
+	if (fstatat(r->dir, STORE_NOTIFY, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		warn(n->g, r, "it was not set when the container was created");
 		return;
 	}
 	path = str_fmt("%s/%s/" STORE_NOTIFY "/" NAME, c->g.root, r->id);
-	n->pid = r->pid;
-	n->dir = r->dir;
 	n->from = sock_listen(path, SOCK_DGRAM, 0666, &e);
 	if (n->from < 0)
-		report(&c->g, REPORT_WARN, "%s: that container %.64s is ready will not be told", e.text, r->id);
+		warn(n->g, r, e.text);
 }
 
 static bool has_line(const char *text, const char *line)
@@ -149,10 +220,14 @@ static bool has_line(const char *text, const char *line)
 static void pass_on(struct notify *n)
 {
 	char text[48];
+	int r;
 
 	/* One message: who it is that is ready comes with it. */
 	snprintf(text, sizeof(text), "MAINPID=%d\nREADY=1", (int)n->pid);
-	n->told = notify_send(n->to, text) == 0;
+	r = notify_send(n->to, text);
+	n->told = r == 0;
+	if (r < 0)
+		warn(n->g, n->of, strerror(-r));
 	close_own(n);
 }
 
@@ -173,10 +248,12 @@ void notify_take(struct notify *n)
 
 void notify_wait(struct notify *n, const struct pidref *init)
 {
+	int r;
+
 	while (n->from >= 0) {
 		struct pollfd p[] = { { .fd = n->from, .events = POLLIN }, { .fd = init->fd, .events = POLLIN } };
 
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		if (poll(p, ARRAY_SIZE(p), -1) < 0 && errno != EINTR)
 			return;
 		if (p[0].revents)
 			notify_take(n);
@@ -185,6 +262,7 @@ void notify_wait(struct notify *n, const struct pidref *init)
 			return;
 	}
 	/* Who has sent it is looked up when it arrives, and we end now. */
-	if (n->told)
-		(void)notify_barrier(n->to);
+	r = n->told ? notify_barrier(n->to) : 0;
+	if (r < 0)
+		warn(n->g, n->of, strerror(-r));
 }

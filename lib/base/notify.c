@@ -31,8 +31,9 @@ int notify_connect(void)
 	memcpy(a.sun_path, path, n);
 	if (path[0] == '@')
 		a.sun_path[0] = '\0';
-	s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (s < 0 || connect(s, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
+	s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s < 0 ||
+	    connect(s, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
 		return -errno;
 	return fd_steal(&s);
 }
@@ -55,20 +56,22 @@ int notify_send(int s, const char *text)
 
 	if (r <= 0)
 		return r < 0 ? r : -ETIMEDOUT;
-	return send(s, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+	return send(s, text, strlen(text), MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 int notify_barrier(int s)
 {
 	static const char text[] = "BARRIER=1";
 	int ends[2], r;
-	long n;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
-	n = sock_send_fds(s, text, sizeof(text) - 1, &ends[1], 1);
+	r = wait_for(s, POLLOUT);
+	if (r > 0)
+		r = (int)sock_send_fds(s, text, sizeof(text) - 1, &ends[1], 1);
 	close(ends[1]);
-	r = n < 0 ? (int)n : wait_for(ends[0], 0);
+	if (r > 0)
+		r = wait_for(ends[0], 0);
 	close(ends[0]);
 	return r < 0 ? r : r ? 0 : -ETIMEDOUT;
 }

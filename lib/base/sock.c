@@ -83,6 +83,7 @@ static int listen_at(int dir, const char *name, const char *temp, int type, mode
 {
 	auto_fd int s = -1;
 	struct sockaddr_un a;
+	mode_t mask;
 	int r = make_address(dir, temp, &a);
 
 	if (r < 0)
@@ -92,10 +93,14 @@ static int listen_at(int dir, const char *name, const char *temp, int type, mode
 		return -errno;
 	if (unlinkat(dir, temp, 0) < 0 && errno != ENOENT)
 		return -errno;
-	/* The mode of the name follows the socket's own (unix(7)): closed until it is set. */
-	if (fchmod(s, 0600) < 0 || bind(s, (struct sockaddr *)&a, sizeof(a)) < 0)
-		return -errno;
-	if (fchmodat(dir, temp, mode, 0) < 0 || (type != SOCK_DGRAM && listen(s, SOMAXCONN) < 0) || renameat(dir, temp, dir, name) < 0) {
+	/* The mode of the name follows the socket's own (unix(7)), so the name, which others may have taken away by then, is not
+	 * asked for again. */
+	mask = umask(0);
+	r = fchmod(s, mode) < 0 || bind(s, (struct sockaddr *)&a, sizeof(a)) < 0 ? -errno : 0;
+	umask(mask);
+	if (r < 0)
+		return r;
+	if ((type != SOCK_DGRAM && listen(s, SOMAXCONN) < 0) || renameat(dir, temp, dir, name) < 0) {
 		r = -errno;
 		unlinkat(dir, temp, 0);
 		return r;

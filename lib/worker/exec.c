@@ -95,11 +95,14 @@ static int exec_allowance(void *ctx, struct error *err)
 	return allowance_take(x->plan, &x->allowance, err);
 }
 
-/* Whether it is born where nobody of the container sees it. The root of one without user namespace may look into what joins it, if it has
- * CAP_SYS_PTRACE. That of another one may not, where a change of ids leaves a process undumpable. */
+/* Whether it is born of a process that nobody of the container sees. The root of one without user namespace may look into what joins it,
+ * if it has CAP_SYS_PTRACE. That of another one may not, where a change of ids leaves a process undumpable. Not the daemon's: whom
+ * the keeper is not told of in time it reaps, and the number is another's. */
 static bool is_born_inside(const struct exec *x)
 {
-	if (!x->w->asks || x->plan->sandbox.namespaces & CLONE_NEWUSER)
+	if (!x->w->asks)
+		return false;
+	if (x->plan->sandbox.namespaces & CLONE_NEWUSER)
 		return x->w->hostns >= 0 && exec_is_early(x->plan) && ids_make_dumpable();
 	return true;
 }

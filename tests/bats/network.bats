@@ -63,7 +63,6 @@ from() {
   arnia rm -f log
 }
 
-# bats test_tags=natively
 @test "containers do not reach each other's addresses, nor the outside theirs" {
   run arnia exec client ping -c 1 -W 1 "$(address web)"
   [[ "$status" -ne 0 ]]

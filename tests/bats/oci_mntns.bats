@@ -135,7 +135,6 @@ box_args() {
   run ! grep -qF " $BUNDLE/real " /proc/self/mountinfo
 }
 
-# bats test_tags=natively
 @test "none: whatever step fails or is killed, no mount is left" {
   none
   for step in create:root create:cgroup create:worker oci:clone oci:wait guest:mntns guest:mounts guest:hooks guest:pivot guest:seal guest:halt create:done; do

@@ -85,8 +85,14 @@ READY=1"; exec sleep 1000' '.mounts += [{destination: "/tmp", type: "tmpfs", sou
   bundle_sh 'oci_aid ready READY=1 STATUS=more; sleep 0.3; echo on; exit 7'
   oci run -b "$B" "$id"
   [[ $status -eq 7 && $output == on ]]
+  # It has the exit code, so it is the one to watch.
   wait_until 50 has_ended "$behind"
   [[ "$(< "$BATS_TEST_TMPDIR/behind.out")" =~ ^"arnia-oci: MAINPID="[0-9]+"|READY=1"$ ]]
+  manager 1
+  bundle_sh 'oci_aid ready READY=1; cat /dev/null; exit 7'
+  starts run -b "$B" "$id"
+  heard "arnia-oci: MAINPID=$starting|READY=1"
+  wait "$starting" && return 1
   manager 1
   bundle_sh 'oci_aid ready READY=1; test -t 1 && exit 8' '.process.terminal = true'
   oci run -b "$B" "$id"
@@ -107,22 +113,37 @@ READY=1"; exec sleep 1000' '.mounts += [{destination: "/tmp", type: "tmpfs", sou
 }
 
 @test "what cannot be told is a warning, and the container runs" {
+  manager 3
   bundle '"sleep","1000"'
   NOTIFY_SOCKET='' oci create -b "$B" "$id"
   ok
   [[ ! -e $ROOT/$id/notify ]]
   oci start "$id"
   ok
-  [[ $stderr == "arnia-oci: warning: NOTIFY_SOCKET: it was not set when container $id was created: "* ]]
+  [[ $stderr == "arnia-oci: warning: NOTIFY_SOCKET $NOTIFY_SOCKET: it was not set when the container was created: that container $id is ready is not told" ]]
   oci delete -f "$id"
   for socket in "$BATS_TEST_TMPDIR/nobody" vsock:2:1234 @arnia-nobody; do
     NOTIFY_SOCKET=$socket oci run -d -b "$B" "$id"
     ok
-    [[ $stderr == "arnia-oci: warning: NOTIFY_SOCKET $socket: "*": that container $id is ready will not be told" && $stderr != *$'\n'* ]]
+    [[ $stderr == "arnia-oci: warning: NOTIFY_SOCKET $socket: "*": that container $id is ready is not told" && $stderr != *$'\n'* ]]
     [[ "$(status_of)" == running ]]
     oci delete -f "$id"
     ok
   done
+  # One that ends before it is told.
+  bundle_sh 'read -r _; oci_aid ready READY=1; exec sleep 1000'
+  mkfifo "$BATS_TEST_TMPDIR/go"
+  "$OCI" --root "$ROOT" run -d -b "$B" "$id" < "$BATS_TEST_TMPDIR/go" > "$BATS_TEST_TMPDIR/start.out" 2> "$BATS_TEST_TMPDIR/start.err" 3>&- &
+  starting=$!
+  mine+=("$starting")
+  exec 7> "$BATS_TEST_TMPDIR/go"
+  wait_until 50 test -S "$ROOT/$id/notify/notify.sock"
+  kill -KILL "$behind"
+  wait "$behind" || :
+  echo go >&7
+  exec 7>&-
+  wait "$starting"
+  [[ "$(< "$BATS_TEST_TMPDIR/start.err")" == "arnia-oci: warning: NOTIFY_SOCKET $NOTIFY_SOCKET: "*": that container $id is ready is not told" ]]
 }
 
 @test "who waits is not in the way of a delete, nor of a new container of that name" {

@@ -194,6 +194,41 @@ owned() {
   [[ "$(stat -c %u:%g "/proc/$(pid_of)/root/tmp/u" 2> /dev/null)" == "$1" ]]
 }
 
+@test "NOTIFY_SOCKET: what a container with CAP_SYS_ADMIN puts into its folder goes with it" {
+  needs_newuidmap
+  local how
+  export NOTIFY_SOCKET=$run_dir/manager
+  mkdir -p "$BATS_FILE_TMPDIR/rootfs/run/notify"
+  for how in . "$MANY"; do
+    behind "$AID" manager "$NOTIFY_SOCKET" 2
+    listens "$NOTIFY_SOCKET"
+    chmod 666 "$NOTIFY_SOCKET"
+    bundle_sh 'oci_aid ready READY=1; mount -o remount,bind,rw,nosuid,nodev,noexec /run/notify && mkdir -p /run/notify/a/b && touch /run/notify/a/b/c
+      chown -R 1000:1000 /run/notify/a 2> /dev/null; chmod 0 /run/notify/a/b /run/notify/a /run/notify && exec sleep 1000' \
+      ".process.capabilities |= map_values(. + [\"CAP_SYS_ADMIN\",\"CAP_CHOWN\"]) | $how"
+    notifying run -d -b "$B" "$id"
+    ok
+    wait_until 50 test -e "$ROOT/$id/notify/a"
+    wait_until 50 is_closed "$ROOT/$id/notify"
+    [[ $how == . || "$(stat -c %u "$ROOT/$id/notify/a/b/c")" == 600999 ]]
+    notifying delete -f "$id"
+    ok
+    [[ ! -e $ROOT/$id ]]
+    wait "$behind"
+    grep READY=1 "$BATS_TEST_TMPDIR/behind.out"
+  done
+}
+is_closed() {
+  [[ "$(stat -c %a "$1")" == 0 ]]
+}
+notifying() {
+  status=0
+  plain env NOTIFY_SOCKET="$NOTIFY_SOCKET" timeout "$((60 * SLOW))" "$BATS_FILE_TMPDIR/bin/arnia-oci" "$@" > "$BATS_TEST_TMPDIR/out" \
+    2> "$BATS_TEST_TMPDIR/err" < /dev/null 3>&- || status=$?
+  output=$(< "$BATS_TEST_TMPDIR/out") stderr=$(< "$BATS_TEST_TMPDIR/err")
+  echo "$status $output $stderr"
+}
+
 # bats test_tags=natively
 @test "ids that are not the user's: newuidmap refuses, and it is told" {
   needs_newuidmap

@@ -8,7 +8,7 @@ mapfile -t prod_files < <(printf '%s\n' "${c_files[@]}" | grep -v '^tests/')
 mapfile -t scripts < <(find tests .ci templates -type f \( -name '*.sh' -o -name '*.bash' -o -name '*.bats' \
   -o -path '.ci/run' \) 2>/dev/null | sort)
 mapfile -t man_pages < <(find man -name '*.[1-8]' 2>/dev/null | sort)
-mapfile -t all_files < <(find . \( -path ./.git -o -path ./build -o -path '*/corpus' -o -name compile_commands.json \) -prune -o -type f -print |
+mapfile -t all_files < <(find . \( -path ./.git -o -path ./build -o -path '*/vm/work.*' -o -path '*/corpus' -o -name compile_commands.json \) -prune -o -type f -print |
   sed 's|^\./||' | sort)
 
 # check NAME COMMAND...: passes when the command prints nothing and succeeds.

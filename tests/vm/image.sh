@@ -30,7 +30,7 @@ trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
 echo "test host: installing Debian into $work (once)"
 list=$(IFS=,; echo "${packages[*]}")
-if ! mmdebstrap --quiet --variant=minbase --include="$list" --dpkgopt=path-exclude=/usr/share/man/* \
+if ! setpriv --pdeathsig TERM mmdebstrap --quiet --variant=minbase --include="$list" --dpkgopt=path-exclude=/usr/share/man/* \
   --dpkgopt=path-exclude=/usr/share/doc/* --dpkgopt=path-exclude=/usr/share/locale/* \
   --aptopt='Apt::Install-Recommends "false"' bookworm "$work/root" > "$dir/mmdebstrap.log" 2>&1; then
   tail -n 20 "$dir/mmdebstrap.log"

@@ -112,6 +112,29 @@ static void test_barrier(void **state)
 	assert_int_equal(unit_count_fds(), before);
 }
 
+/* Nobody takes anything: both give up, also where the message before took the last room. Takes ten seconds. */
+static void test_full(void **state)
+{
+	char dir[64], path[128], buf[16];
+	int d = unit_tmp(dir);
+	auto_fd int l = -1, s = -1;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/n", dir);
+	setenv("NOTIFY_SOCKET", path, 1);
+	l = sock_listen(path, SOCK_DGRAM, 0600, NULL);
+	s = notify_connect();
+	assert_true(l >= 0 && s >= 0);
+	while (send(s, "x", 1, 0) == 1)
+		;
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(notify_send(s, "READY=1"), -ETIMEDOUT);
+	assert_int_equal(recv(l, buf, sizeof(buf), 0), 1);
+	assert_int_equal(notify_send(s, "READY=1"), 0);
+	assert_int_equal(notify_barrier(s), -ETIMEDOUT);
+	unit_tmp_done(d, dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -119,6 +142,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_path, teardown),
 		cmocka_unit_test_teardown(test_abstract, teardown),
 		cmocka_unit_test(test_barrier),
+		cmocka_unit_test_teardown(test_full, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ static int setup(void **state)
 		return -1;
 	e->program = a[0];
 	e->manager = b[0];
-	e->n = (struct notify){ .from = a[1], .to = b[1], .dir = -1, .pid = 42 };
+	e->n = (struct notify){ .from = a[1], .to = b[1], .pid = 42 };
 	*state = e;
 	return 0;
 }
