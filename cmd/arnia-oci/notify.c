@@ -205,18 +205,6 @@ void notify_begin(const struct call *c, const struct record *r, struct notify *n
 		warn(n->g, r, e.text);
 }
 
-static bool has_line(const char *text, const char *line)
-{
-	size_t n = strlen(line);
-
-	for (const char *at = text; at; at = strchr(at, '\n')) {
-		at += *at == '\n';
-		if (str_starts(at, line) && (!at[n] || at[n] == '\n'))
-			return true;
-	}
-	return false;
-}
-
 static void pass_on(struct notify *n)
 {
 	char text[48];
@@ -241,7 +229,7 @@ void notify_take(struct notify *n)
 		if (got < 0)
 			return;
 		text[got] = '\0';
-		if (has_line(text, "READY=1"))
+		if (notify_has(text, "READY=1"))
 			pass_on(n);
 	}
 }

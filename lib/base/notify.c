@@ -75,3 +75,15 @@ int notify_barrier(int s)
 	close(ends[0]);
 	return r < 0 ? r : r ? 0 : -ETIMEDOUT;
 }
+
+bool notify_has(const char *text, const char *line)
+{
+	size_t n = strlen(line);
+
+	for (const char *at = text; at; at = strchr(at, '\n')) {
+		at += *at == '\n';
+		if (str_starts(at, line) && (!at[n] || at[n] == '\n'))
+			return true;
+	}
+	return false;
+}

@@ -82,9 +82,11 @@ int guest_release(int start_dir, const char *name, struct error *err)
 
 	if (s < 0)
 		return s;
-	if (r < 0)
+	/* It may have said why it cannot be told, and have ended, before our word came: what it said is there. */
+	unheard = r == -EPIPE || r == -ECONNRESET;
+	if (r < 0 && !unheard)
 		return err_sys(err, r, "let the process go");
-	unheard = ended_unheard(s);
+	unheard = unheard || ended_unheard(s);
 	r = frame_recv(s, GUEST_MAGIC, &f, 0);
 	if (r == 0)
 		return unheard ? err_set(err, -ECONNRESET, "the process ended before it was started") : 0;

@@ -368,4 +368,14 @@ holders() {
   oci start "$id"
   refused "hear that it is to start: Operation not permitted"
   oci delete -f "$id"
+  # So it is when it has ended before the word is sent.
+  [[ -x "$(command -v strace)" ]] || return 0
+  oci create -b "$B" "$id"
+  [[ $status -eq 0 ]]
+  status=0
+  timeout "$((60 * SLOW))" strace -q -o /dev/null -e trace=sendmsg -e inject=sendmsg:delay_enter=500000:when=1 \
+    "$OCI" --root "$ROOT" start "$id" < /dev/null > "$BATS_TEST_TMPDIR/out" 2> "$BATS_TEST_TMPDIR/err" || status=$?
+  stderr=$(< "$BATS_TEST_TMPDIR/err")
+  refused "hear that it is to start: Operation not permitted"
+  oci delete -f "$id"
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/base/mem.h"
+#include "lib/base/notify.h"
 #include "lib/base/parse.h"
 #include "lib/base/path.h"
 #include "lib/base/str.h"
@@ -48,6 +49,18 @@ static void check_path(const char *s)
 		abort();
 }
 
+static void check_notify(const char *s)
+{
+	auto_free char *copy = str_dup(s);
+	char *rest = copy, *line;
+	bool ready = false;
+
+	while ((line = strsep(&rest, "\n")))
+		ready = ready || str_eq(line, "READY=1");
+	if (notify_has(s, "READY=1") != ready)
+		abort();
+}
+
 static void check_escape(const char *s, size_t n)
 {
 	struct strbuf b = { 0 };
@@ -68,6 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memcpy(text, data, size);
 	check_escape(text, size);
+	check_notify(text);
 	line = memchr(text, '\n', size);
 	if (line)
 		*line++ = '\0';
