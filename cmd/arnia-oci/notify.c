@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/notify.h"
 #include "lib/base/path.h"
+#include "lib/base/proc.h"
 #include "lib/base/sock.h"
 #include "lib/base/str.h"
 
@@ -111,29 +113,23 @@ static int rmtree_inside(int dir, int go)
 
 static int remove_by_maps(int dir, const struct sandbox_config *maps, struct error *err)
 {
-	int ready[2], go[2], status = 1, r = -EIO;
-	char byte = 0;
+	const struct proc_clone clone = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD, .cgroup_fd = -1 };
+	int go[2], status = 1, r;
 	pid_t pid;
 
-	if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(go, O_CLOEXEC) < 0)
-		return err_sys(err, -errno, "make a pipe");
-	pid = fork();
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, go) < 0)
+		return err_sys(err, -errno, "make a socket pair");
+	pid = proc_clone3(&clone);
 	if (pid == 0) {
 		close(go[1]);
-		if (unshare(CLONE_NEWUSER) < 0 || write(ready[1], &byte, 1) != 1)
-			_exit(1);
 		_exit(rmtree_inside(dir, go[0]));
 	}
-	close(ready[1]);
 	close(go[0]);
-	if (pid > 0 && read(ready[0], &byte, 1) == 1)
-		r = idmap_write_for(pid, maps, err);
-	else
-		err_sys(err, r, "make a user namespace");
+	r = pid < 0 ? err_sys(err, pid, "make a user namespace") : idmap_write_for(pid, maps, err);
+	/* Did it not get that, it ends with a status that says so. */
 	if (r == 0)
-		(void)!write(go[1], &byte, 1);
+		(void)sock_send_fds(go[1], "", 1, NULL, 0);
 	close(go[1]);
-	close(ready[0]);
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return r < 0 ? r : status ? err_set(err, -EACCES, "what the container has put into its folder stays") : 0;
@@ -183,7 +179,7 @@ static void warn(const struct globals *g, const struct record *r, const char *wh
 
 void notify_begin(const struct call *c, const struct record *r, struct notify *n)
 {
-	auto_free char *path = NULL;
+	auto_free char *folder = NULL, *path = NULL;
 	struct error e = { 0 };
 	struct stat st;
 
@@ -199,7 +195,8 @@ void notify_begin(const struct call *c, const struct record *r, struct notify *n
 		warn(n->g, r, "it was not set when the container was created");
 		return;
 	}
-	path = str_fmt("%s/%s/" STORE_NOTIFY "/" NAME, c->g.root, r->id);
+	folder = notify_folder(c);
+	path = str_fmt("%s/" NAME, folder);
 	n->from = sock_listen(path, SOCK_DGRAM, 0666, &e);
 	if (n->from < 0)
 		warn(n->g, r, e.text);

@@ -211,6 +211,14 @@ owned() {
     wait_until 50 test -e "$ROOT/$id/notify/a"
     wait_until 50 is_closed "$ROOT/$id/notify"
     [[ $how == . || "$(stat -c %u "$ROOT/$id/notify/a/b/c")" == 600999 ]]
+    if [[ $how == "$MANY" ]]; then
+      # Without those ids it cannot be, which is said, and the container is still there to be deleted.
+      : > "$BATS_FILE_TMPDIR/etc/subuid"
+      notifying delete -f "$id"
+      echo "plain:600000:65536" > "$BATS_FILE_TMPDIR/etc/subuid"
+      says 1 "remove the folder of the container's NOTIFY_SOCKET: user namespace: "
+      [[ "$(status_of)" == stopped ]]
+    fi
     notifying delete -f "$id"
     ok
     [[ ! -e $ROOT/$id ]]
